@@ -1,0 +1,61 @@
+"""Names on disk: where raw parts, published files and the workshop lie in a lake."""
+
+import re
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+PART = re.compile(r"^part_(\d+)(?:_(\d+))?\.jsonl$")
+REPAIR = re.compile(r"^repair_(\d+)_.+\.jsonl$")
+
+
+def encode(name: str) -> str:
+    """A folder name that no file system and no hive-key sniffing misreads.
+
+    >>> encode("ES=F"), encode(".."), encode("1000"), encode("a/b")
+    ('ES%3DF', '%2E%2E', '1000', 'a%2Fb')
+    """
+    safe = quote(name, safe="").replace("~", "%7E")
+    return safe if safe.strip(".") else safe.replace(".", "%2E")
+
+
+def decode(folder: str) -> str:
+    """The name behind an encoded folder.
+
+    >>> decode("ES%3DF")
+    'ES=F'
+    """
+    return unquote(folder)
+
+
+def part_name(minute: int, again: int = 1) -> str:
+    """The file name of the raw part opened in a UTC minute of the day (0 to 1439).
+
+    >>> part_name(0), part_name(1439), part_name(0, again=2)
+    ('part_001.jsonl', 'part_1440.jsonl', 'part_001_2.jsonl')
+    """
+    return f"part_{minute + 1:03}{'' if again == 1 else f'_{again}'}.jsonl"
+
+
+def hour_of_part(name: str) -> int | None:
+    """The UTC hour (0 to 23) a raw file is filed under, None for a name that is not a raw part's.
+
+    >>> hour_of_part("part_060.jsonl"), hour_of_part("part_061_2.jsonl")
+    (0, 1)
+    >>> hour_of_part("repair_13_5_9.jsonl"), hour_of_part("part_001.jsonl.open")
+    (13, None)
+    """
+    if match := PART.match(name):
+        return min((int(match[1]) - 1) // 60, 23) if int(match[1]) else None
+    if match := REPAIR.match(name):
+        return int(match[1]) if int(match[1]) < 24 else None
+    return None
+
+
+def day_folder(day: str) -> Path:
+    """year=/month=/day= folders of a day.
+
+    >>> day_folder("2025-10-20").as_posix()
+    'year=2025/month=10/day=20'
+    """
+    year, month, date = day.split("-")
+    return Path(f"year={year}", f"month={month}", f"day={date}")
