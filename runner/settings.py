@@ -27,7 +27,7 @@ def stream_url(url: str) -> str:
     >>> stream_url("wss://stream.binance.com:9443/ws"), stream_url("ws://127.0.0.1:9000")
     ('wss://stream.binance.com:9443/stream', 'ws://127.0.0.1:9000/stream')
     """
-    return re.sub(r"/+(ws|stream)?/*$", "", url) + "/stream"
+    return urlsplit(url)._replace(path="/stream").geturl()
 
 
 def _why_not_a_url(url: str, schemes: tuple[str, ...]) -> str | None:
