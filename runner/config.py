@@ -123,12 +123,16 @@ def _merged(file: Path) -> tuple[dict, dict[str, str]]:
     """The user's settings over the shipped ones, checked, and the origin of the user's."""
     mine = yaml_lines.read(file)
     if mine.tree is not None and not isinstance(mine.tree, dict):
-        raise click.ClickException(f"{mine.shown}: expected sections such as general:, got none")
+        got = config_check.shown(mine.tree)
+        raise click.ClickException(f"{mine.shown}: expected sections such as general:, got {got}")
     own = not (SHIPPED / "config.yml").exists() or not file.samefile(SHIPPED / "config.yml")
     shipped = yaml_lines.read(SHIPPED / "config.yml") if own else mine
     tree = _over(shipped.tree or {}, mine.tree or {})
     marks = shipped.marks | mine.marks
-    found = mine.problems + config_check.problems(tree, marks, yaml_lines.Mark(mine.shown))
+    found = config_check.problems(tree, marks, yaml_lines.Mark(mine.shown))
+    # A value that YAML itself could not read is named for that alone.
+    unread = {problem.key for problem in mine.problems}
+    found = mine.problems + [problem for problem in found if problem.key not in unread]
     if not found and _one_tree(tree, file):
         why = "expected another folder than general.base_path, which a test run must not touch"
         found = [yaml_lines.Problem(*marks["testing.base_path"][:2], "testing.base_path", why)]

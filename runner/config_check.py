@@ -40,7 +40,7 @@ def _check(kind: object, value: object, key: str, marks: dict[str, Mark]) -> Ite
 
 def _check_section(kind: type, section: object, key: str, marks: dict[str, Mark]) -> Iterator:
     if not isinstance(section, dict):
-        yield key, f"expected keys of its own below it, got {_shown(section)}"
+        yield key, f"expected keys of its own below it, got {shown(section)}"
         return
     fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
     for name in section:
@@ -56,7 +56,7 @@ def _check_section(kind: type, section: object, key: str, marks: dict[str, Mark]
 def _check_list(kind: object, meta: msgspec.Meta, values: object, key: str, marks) -> Iterator:
     expected = f"expected {meta.description}"
     if not isinstance(values, list | tuple):
-        yield key, f"{expected}, got {_shown(values)}"
+        yield key, f"{expected}, got {shown(values)}"
         return
     if meta.min_length and not values:
         yield key, f"{expected}, got an empty list"
@@ -68,13 +68,13 @@ def _check_list(kind: object, meta: msgspec.Meta, values: object, key: str, mark
 
 def _why_not(kind: object, bare: object, meta, value: object, text: str | None) -> str | None:
     """Why a plain value is refused, None when it is not."""
-    expected = f"expected {meta.description}, got {_shown(value)}"
+    expected = f"expected {meta.description}, got {shown(value)}"
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError:
         return expected + _way_out(bare, value, text)
     reason = meta.extra["check"](value) if meta.extra else None
-    return f"expected {reason}, got {_shown(value)}" if reason else None
+    return f"expected {reason}, got {shown(value)}" if reason else None
 
 
 def _way_out(bare: object, value: object, text: str | None) -> str:
@@ -99,10 +99,10 @@ def _choices(kind: object) -> list:
     return [choice for part in get_args(kind) for choice in _choices(part)]
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value as a message shows it.
 
-    >>> _shown("ten"), _shown(None), _shown(True), _shown(["a"]), _shown({})
+    >>> shown("ten"), shown(None), shown(True), shown(["a"]), shown({})
     ('"ten"', 'nothing (null)', 'true', 'a list', 'a section')
     """
     if isinstance(value, list | tuple | dict):

@@ -89,6 +89,13 @@ class _DailyFile(TimedRotatingFileHandler):
         """A line that could not be written is lost; say so once a minute."""
         self.complain(sys.exc_info()[1])
 
+    def close(self) -> None:
+        """Close the file, also when its last lines do not fit on the disk."""
+        try:
+            super().close()
+        except OSError as error:
+            self.complain(error)
+
     def complain(self, error: BaseException | None) -> None:
         now = time.monotonic()
         if now - self.complained >= SECONDS_BETWEEN_COMPLAINTS and sys.stderr is not None:

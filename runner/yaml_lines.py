@@ -123,7 +123,8 @@ class _Walk:
         try:
             return self.loader.construct_object(node)
         except (yaml.constructor.ConstructorError, ValueError):  # !tag, a date such as 2025-13-45
-            self.problem(node, key, f'YAML cannot read {node.value[:40]}: quote it, "…"')
+            text = node.value[:40] if node.tag.startswith("tag:yaml.org") else node.tag
+            self.problem(node, key, f'YAML cannot read {text or node.tag}: quote it, "…"')
             return node.value
 
     def mapping(self, node: yaml.MappingNode, key: str) -> dict[str, object]:
