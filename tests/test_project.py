@@ -23,12 +23,12 @@ TEXT = {".py", ".sql", ".jinja", ".yml", ".yaml", ".toml", ".md", ".txt", ".cfg"
 # lake has a folder work/ of its own: only an absolute path is meant.
 ABSOLUTE = r"(?<![\w.}%)\]*-])/"
 FORBIDDEN = (
-    rf"{ABSOLUTE}work/",
-    rf"{ABSOLUTE}root/",
+    rf"{ABSOLUTE}(work|root)/\w",
     rf"{ABSOLUTE}opt/(pypi|wheels)",
     r"pypi\.org|python" + r"hosted\.org",
     r"(extra-)?index" + r"[-_]url|find" + r"[-_]links",
-    rf"{re.escape(str(ROOT))}(?!\w)",
+    # The checkout's own folder, unless its name is too short to mean just that.
+    *([rf"{re.escape(str(ROOT))}(?!\w)"] if len(ROOT.parts) > 3 else []),
 )
 
 
