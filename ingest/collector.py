@@ -1,0 +1,242 @@
+"""Collect: what the exchange sends goes into raw files, until the run is stopped.
+
+reader (connections, link, feed) → lanes in memory (buffer) → writer → journal → parts on disk.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import click
+from aiohttp import ClientSession
+from loguru import logger
+
+from ingest import rest, sessions, table
+from ingest.backoff import Backoff
+from ingest.binance import STREAMS, STREAMS_PER_CONNECTION
+from ingest.buffer import Lane, Room
+from ingest.clock import Clock
+from ingest.connections import Connections, Plan
+from ingest.feed import Desk
+from ingest.journal import Journal
+from ingest.meter import Meter
+from ingest.recover import recover_held
+from ingest.sessions import SessionLog
+from ingest.stop import stop_on_signals
+from ingest.writer import Writer
+from runner.config import Lake
+from runner.lock import hold
+from runner.paths import encode
+
+LOCK = "collector.lock"
+DOING = "collecting into this lake"
+TELL_DROPS_S = 5.0
+# Sockets closed by then, whatever the other side does; the rest of the 10 s is for the disk.
+CLOSE_S = 4.0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did. `lost`: lines that a full disk never took; `ended`: why it ended."""
+
+    mode: str
+    trades: int
+    quotes: int
+    rejected: int
+    reconnects: int
+    dropped: int
+    lost: int
+    ended: str
+
+    @property
+    def messages(self) -> int:
+        """Trades and quotes that came, and what could not be read."""
+        return self.trades + self.quotes + self.rejected
+
+    @property
+    def lines(self) -> int:
+        """Raw lines written."""
+        return self.trades + self.quotes - self.dropped - self.lost
+
+
+def collect(
+    lake: Lake,
+    symbols: list[str] | None = None,
+    duration_s: float | None = None,
+    ws_url: str | None = None,
+    rest_url: str | None = None,
+) -> Summary:
+    """Collect until stopped, for `duration_s`, or to the end of a recording."""
+    return asyncio.run(run(lake, plan(lake, symbols, duration_s, ws_url, rest_url)))
+
+
+def plan(
+    lake: Lake,
+    symbols: list[str] | None = None,
+    duration_s: float | None = None,
+    ws_url: str | None = None,
+    rest_url: str | None = None,
+) -> Plan:
+    """What to collect: what is given here, else what the lake's config says."""
+    exchange = lake.config.exchanges[0]
+    chosen = list(dict.fromkeys(symbols or exchange.symbols))
+    if len(chosen) * len(STREAMS) > STREAMS_PER_CONNECTION:
+        most = STREAMS_PER_CONNECTION // len(STREAMS)
+        raise click.ClickException(
+            f"{len(chosen)} symbols are more than a connection carries: choose {most} or fewer"
+        )
+    return Plan(chosen, ws_url or exchange.wss_url, rest_url or exchange.rest_url, duration_s)
+
+
+async def run(
+    lake: Lake,
+    plan: Plan,
+    stop: asyncio.Event | None = None,
+    room: Room | None = None,
+    on_reconnect: Callable[[int], None] | None = None,
+) -> Summary:
+    """Collect within a running loop. `stop`: set it to end the run in order.
+
+    `on_reconnect`: called with the id of each connection made after a lost one, once data flows.
+    """
+    with hold(lake.base / LOCK, DOING):
+        recover_held(lake)
+        async with rest.session(plan.rest_url) as http:
+            clock = Clock()
+            mode = await _mode(lake, plan, http, clock)
+            await _check_symbols(plan, http)
+            made = _Run(lake, plan, clock, mode, room or Room(), http)
+            made.connections.on_reconnect = on_reconnect
+            return await made.collect(stop or asyncio.Event())
+
+
+class _Run:
+    """Everything of one run: made, running, taken down in order."""
+
+    def __init__(
+        self, lake: Lake, plan: Plan, clock: Clock, mode: str, room: Room, http: ClientSession
+    ) -> None:
+        settings = lake.config.collector
+        interval_us = settings.write_interval_sec * 1_000_000
+        lanes = {s: Lane(f"binance/{encode(s)}", room, interval_us) for s in plan.symbols}
+        rejects = Lane("_rejected/binance", room, interval_us)
+        diary = Lane(sessions.LANE, room, interval_us)
+        self.plan, self.clock, self.mode = plan, clock, mode
+        self.log = SessionLog(diary, clock.heard_until)
+        self.desk = Desk(clock, room, lanes, {s: Meter() for s in plan.symbols}, rejects)
+        journal = Journal(lake.base / "raw", standing=(sessions.LANE,))
+        # The session log first: a connection is on disk before its lines are.
+        self.writer = Writer(journal, [diary, *lanes.values(), rejects], room, clock)
+        backoff = Backoff(settings.reconnect_backoff, settings.max_reconnect_backoff, clock)
+        self.connections = Connections(plan, self.desk, self.log, self.writer, http, backoff)
+        self.ended = "the recording is over"
+
+    async def collect(self, stop: asyncio.Event) -> Summary:
+        """Run until stopped, however that comes about; then end in order."""
+
+        def end(why: str) -> None:
+            self.ended = why
+            stop.set()
+
+        self.log.note("start", mode=self.mode, detail=self.plan.wss_url)
+        self.connections.start()
+        work = [self.writer.run(), self._tell_drops(), self._time_out(end), self._show()]
+        tasks = [asyncio.create_task(one) for one in work]
+        ends = [asyncio.create_task(self.connections.finished.wait())]
+        ends.append(asyncio.create_task(stop.wait()))
+        with stop_on_signals(end):
+            try:
+                await asyncio.wait([*tasks, *ends], return_when=asyncio.FIRST_COMPLETED)
+                if stop.is_set() and self.ended == "the recording is over":
+                    self.ended = "stopped"
+            finally:
+                lost = await self._take_down([*tasks, *ends])
+        if self.connections.failure:
+            raise self.connections.failure
+        return self._summary(lost)
+
+    async def _take_down(self, tasks: list[asyncio.Task]) -> int:
+        """Close the sockets, write what arrived, seal: the number of lines a full disk cost."""
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self.connections.close()
+        except TimeoutError:
+            logger.warning("a connection could not be closed in time")
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        self.log.note("stop", detail=self.ended)
+        lost = await asyncio.to_thread(self.writer.close)
+        if lost:
+            logger.error("{} raw lines were lost: the disk did not take them", lost)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+        return lost
+
+    async def _tell_drops(self) -> None:
+        while True:
+            await asyncio.sleep(TELL_DROPS_S)
+            self.connections.tell_drops()
+
+    async def _time_out(self, end: Callable[[str], None]) -> None:
+        if self.plan.duration_s is None:
+            await asyncio.Event().wait()
+        last_us = self.clock.heard_until() + int(self.plan.duration_s * 1e6)
+        tick_s = max(self.clock.real_seconds(0.25), 0.02)
+        while self.clock.heard_until() < last_us:
+            await asyncio.sleep(tick_s)
+        end(f"{self.plan.duration_s:g} s are over")
+        await asyncio.Event().wait()
+
+    async def _show(self) -> None:
+        made = self.connections
+        await table.show(self.desk.meters, lambda: made.offset_us, lambda: made.reconnects)
+
+    def _summary(self, lost: int) -> Summary:
+        meters = self.desk.meters.values()
+        return Summary(
+            mode=self.mode,
+            trades=sum(meter.trades for meter in meters),
+            quotes=sum(meter.quotes for meter in meters),
+            rejected=self.desk.rejected,
+            reconnects=self.connections.reconnects,
+            dropped=self.connections.dropped,
+            lost=lost,
+            ended=self.ended,
+        )
+
+
+async def _mode(lake: Lake, plan: Plan, http: ClientSession, clock: Clock) -> str:
+    """ "live" or "replay", as the time endpoint says; refused when the lake holds the other."""
+    try:
+        reading = await rest.clock_offset(http, plan.rest_url)
+    except rest.Unreachable as error:
+        logger.warning("{} does not tell the time ({}): taken as live", plan.rest_url, error)
+        reading = None
+    if reading and reading.speed:
+        clock.follow(reading.recv_us, reading.speed)
+    mode = "replay" if clock.replay else "live"
+    before = sessions.mode_of_lake(lake.base / "raw")
+    if before not in (None, mode):
+        kinds = {"live": "live data", "replay": "a replay"}
+        raise click.ClickException(
+            f"{lake.base} holds {kinds[before]} and {plan.wss_url} is {kinds[mode]}: the two are"
+            " not mixed, use another folder (lake init makes one)"
+        )
+    return mode
+
+
+async def _check_symbols(plan: Plan, http: ClientSession) -> None:
+    """ClickException that names the symbols which the exchange does not have."""
+    try:
+        unknown = await rest.unknown_symbols(http, plan.rest_url, plan.symbols)
+    except rest.Unreachable as error:
+        logger.warning("the symbols could not be checked at {}: {}", plan.rest_url, error)
+        return
+    if unknown:
+        told = ", ".join(
+            f"{symbol} (did you mean {' or '.join(near)}?)" if near else symbol
+            for symbol, near in unknown.items()
+        )
+        raise click.ClickException(f"the exchange has no symbol {told}")

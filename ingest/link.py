@@ -1,0 +1,161 @@
+"""One WebSocket connection: subscribe, read until it ends, and watch that it does not only seem
+alive."""
+
+import asyncio
+from collections.abc import Callable
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+
+from ingest import binance
+from ingest.buffer import Room
+from ingest.clock import Clock
+from ingest.feed import Feed
+from ingest.pulse import Watch
+from ingest.writer import Writer
+
+# The exchange cuts a connection after 24 hours.
+PLANNED_LIFE_S = 23 * 3600
+END_OF_RECORDING = 4000
+TOO_BIG = 1009
+# The exchange allows 5 messages a second, its pings' pongs included.
+CONTROL_PAUSE_S = 0.34
+REPLY_S = 10.0
+# The least real time for a reply, however fast a replay's clock runs.
+LEAST_REPLY_S = 2.0
+# How often a connection is looked at: once a second, in a replay at most this often.
+LEAST_TICK_S = 0.02
+# A look this late says that we did not read for a while (a suspended machine), not that the
+# exchange did not send.
+LATE_S = 1.0
+
+
+class Socket(ClientConnection):
+    """A connection that tells binary messages from text, which `recv(decode=False)` does not."""
+
+    on_binary: Callable[[bytes], None] | None = None
+
+    def process_event(self, event: object) -> None:
+        """Hand a binary message over at once; all else takes the library's way."""
+        if isinstance(event, Frame) and event.opcode is Opcode.BINARY and event.fin:
+            if self.on_binary:
+                self.on_binary(bytes(event.data))
+        else:
+            super().process_event(event)
+
+
+class Link:
+    """A connection in use. `ended`: why it ended, in words, once it did."""
+
+    def __init__(
+        self, socket: Socket, feed: Feed, watch: Watch, symbols: list[str], clock: Clock
+    ) -> None:
+        self.feed = feed
+        self.ended: str | None = None
+        self.over = False  # a recording came to its end
+        self.due = asyncio.Event()  # a successor should be opened
+        self.successor: asyncio.Task | None = None
+        self._socket = socket
+        self._watch = watch
+        self._symbols = symbols
+        self._clock = clock
+        self._opened_us = clock.now()
+        self._replied = asyncio.Event()
+        socket.on_binary = feed.binary
+        feed.on_reply = self._replied.set
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the connection was opened."""
+        return (self._clock.now() - self._opened_us) / 1e6
+
+    @property
+    def settled(self) -> bool:
+        """Whether every stream was confirmed and data has come for every symbol that beats."""
+        subscribed_us = self._watch.subscribed_us
+        if subscribed_us is None or not self.feed.heard:
+            return False
+        waited_s = (self._clock.heard_until() - subscribed_us) / 1e6
+        return waited_s > 5 or all(pulse.beats for pulse in self._watch.pulses.values())
+
+    async def close(self, reason: str) -> None:
+        """End the connection ourselves."""
+        self.ended = self.ended or reason
+        await self._socket.close()
+
+    async def subscribe(self) -> bool:
+        """Ask for every stream and wait for every confirmation; the connection is closed, and
+        False, when one fails to come."""
+        for number, request in binance.subscriptions(self._symbols):
+            self.feed.replies[number] = None
+            self._clock.start()
+            try:
+                await self._socket.send(request)
+            except ConnectionClosed:
+                return False
+            if trouble := await self._reply(number):
+                await self.close(f"subscribing failed: {trouble}")
+                return False
+            await asyncio.sleep(CONTROL_PAUSE_S if number > 1 else 0)
+        self._watch.subscribed_us = self._clock.heard_until()
+        return True
+
+    async def _reply(self, number: int) -> str | None:
+        """What the exchange complains of, "" when it is content."""
+        limit_s = max(self._clock.real_seconds(REPLY_S), LEAST_REPLY_S)
+        try:
+            async with asyncio.timeout(limit_s):
+                while self.feed.replies[number] is None:
+                    if refusal := self.feed.replies.get(None):
+                        return refusal
+                    self._replied.clear()
+                    await self._replied.wait()
+        except TimeoutError:
+            return "no reply"
+        return self.feed.replies[number]
+
+    async def read(self, room: Room, writer: Writer) -> None:
+        """Read to the end of the connection."""
+        recv, take = self._socket.recv, self.feed.message
+        replay = self._clock.replay
+        try:
+            while True:
+                take(await recv(decode=False))
+                # A recording can wait for a busy disk; a market cannot, and a full disk is no
+                # reason to wait either: then messages are dropped and counted.
+                while replay and room.used > room.trade_limit and not writer.failing:
+                    writer.acknowledged.clear()
+                    await writer.acknowledged.wait()
+        except ConnectionClosed as closed:
+            self._note_end(closed)
+
+    def _note_end(self, closed: ConnectionClosed) -> None:
+        if closed.rcvd and closed.rcvd.code == END_OF_RECORDING:
+            self.over = True
+        if closed.sent and closed.sent.code == TOO_BIG and not closed.rcvd_then_sent:
+            self.feed.reject(b"", f"a message that is too big: {closed.sent.reason}")
+        if closed.rcvd:
+            told = f"closed by the exchange: {closed.rcvd.code} {closed.rcvd.reason}".rstrip()
+        elif closed.sent:
+            told = f"closed by us: {closed.sent.code} {closed.sent.reason}".rstrip()
+        else:
+            told = "lost without a closing message"
+        self.ended = self.ended or told
+
+    async def stalled(self) -> tuple[str | None, str]:
+        """Look at the connection every second until it has stalled: (symbol or None = all, why).
+
+        Sets `due` when it is time for a successor.
+        """
+        loop = asyncio.get_running_loop()
+        tick_s = max(self._clock.real_seconds(1.0), LEAST_TICK_S)
+        while True:
+            started = loop.time()
+            await asyncio.sleep(tick_s)
+            if self.feed.shutdown or self.age_s > PLANNED_LIFE_S:
+                self.due.set()
+            if loop.time() - started > tick_s + LATE_S:
+                continue
+            if stalled := self._watch.stalled():
+                return stalled
