@@ -1,0 +1,90 @@
+"""What lies in a lake: raw hours, hour parts, published files. Listings only, no rows are read."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from runner import notes, stage
+from runner.models import Model
+from runner.paths import decode
+from runner.publish import target
+
+DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+
+
+@dataclass
+class Symbol:
+    """Everything on disk that belongs to one symbol of one exchange."""
+
+    exchange: str
+    name: str
+    raw_days: set[str] = field(default_factory=set)
+    hours: list[stage.Hour] = field(default_factory=list)
+    staged: dict[Path, dict] = field(default_factory=dict)
+
+
+def exchanges(base: Path) -> list[str]:
+    """The exchanges that have raw market data or ticks. Yahoo's raw answers are no market stream."""
+    found = {
+        decode(path.name)
+        for root in ("raw", "ticks")
+        for path in folders(base / root)
+        if not path.name.startswith("_") and path.name != "yahoo"
+    }
+    return sorted(found)
+
+
+def symbols(base: Path, exchange: str) -> list[str]:
+    """The symbols of an exchange that have raw, hour parts or ticks."""
+    roots = [base / "raw" / exchange, base / "work" / "staged" / exchange, base / "ticks" / exchange / "trades"]
+    found = {decode(path.name) for root in roots for path in folders(root) if not path.name.startswith("_")}
+    return sorted(found)
+
+
+def look(base: Path, exchange: str, symbol_folder: str) -> Symbol:
+    """List the raw and the hour parts of a symbol."""
+    symbol = Symbol(exchange, decode(symbol_folder))
+    for folder in folders(base / "raw" / exchange / symbol_folder):
+        if is_day(folder.name):
+            symbol.raw_days.add(folder.name)
+            symbol.hours += stage.hours_of_day(folder, exchange, symbol.name, folder.name)
+    for day in folders(base / "work" / "staged" / exchange / symbol_folder):
+        for hour in folders(day):
+            if note := notes.read(hour / "note.json"):
+                symbol.staged[hour] = note
+    return symbol
+
+
+def published_days(base: Path, model: Model, exchange: str, symbol: str | None) -> dict[str, Path]:
+    """The days for which a relation's file of a symbol exists."""
+    example = target(base, model, exchange, symbol, "1970-01-01")
+    root = example.parents[3]
+    found = {}
+    for year in folders(root):
+        for month in folders(year):
+            for day_folder in folders(month):
+                day = "-".join(path.name.partition("=")[2] for path in (year, month, day_folder))
+                path = day_folder / example.name.replace("1970-01-01", day)
+                if is_day(day) and path.is_file():
+                    found[day] = path
+    return found
+
+
+def is_day(name: str) -> bool:
+    """Whether a folder name is a calendar day.
+
+    >>> is_day("2025-02-28"), is_day("2025-02-30"), is_day("_rest")
+    (True, False, False)
+    """
+    try:
+        return bool(DAY.match(name)) and bool(date.fromisoformat(name))
+    except ValueError:
+        return False
+
+
+def folders(root: Path) -> list[Path]:
+    """The folders in a folder, sorted; none where it does not exist."""
+    if not root.is_dir():
+        return []
+    return sorted(path for path in root.iterdir() if path.is_dir())

@@ -1,0 +1,257 @@
+"""The SQL files of a lake: the directory is the registry, the SQL itself says what reads what.
+
+A model is one file of sql/<layer>/, its name the relation's name. A file of the lake's own sql/ or macros/
+replaces the shipped file of the same path; a new one adds.
+"""
+
+import functools
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import jinja2
+
+from runner.config import SHIPPED, Lake
+
+KEYS = {"grain", "file", "severity", "breaks"}
+
+# What the runner fills in for one unit of work; a fingerprint leaves these unexpanded.
+UNIT = {
+    "exchange": "{exchange}",
+    "symbol": "{symbol}",
+    "day": "1970-01-01",
+    "from_us": 0,
+    "to_us": 0,
+    "raw_files": "['{raw}']",
+    "complete_until_us": 0,
+}
+
+LEXER = re.compile(
+    r"""(?P<skip>\s+|--[^\n]*|/\*.*?\*/)|(?P<text>'(?:[^']|'')*')|(?P<name>"(?:[^"]|"")*")|(?P<word>\w+)|(?P<sign>.)""",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One SQL file: the relation's name, its layer (folder), its header and its template."""
+
+    name: str
+    layer: str
+    path: Path
+    text: str
+    sentence: str
+    keys: dict[str, str] = field(hash=False)
+    is_own: bool = False
+
+    @property
+    def grain(self) -> list[str]:
+        """The columns that make a row unique, in the order in which published files are sorted."""
+        return [column.strip() for column in self.keys.get("grain", "").split(",") if column.strip()]
+
+    @property
+    def file(self) -> str | None:
+        """The path pattern of the published files, None for a relation that is not stored."""
+        return self.keys.get("file")
+
+    @property
+    def is_view(self) -> bool:
+        return self.layer == "views"
+
+
+class Models:
+    """All models and macros of a lake, rendered with its configuration.
+
+    A failing template raises ClickException with its file and line.
+    """
+
+    def __init__(self, lake: Lake):
+        self.lake = lake
+        roots = list(dict.fromkeys([lake.folder, SHIPPED]))
+        self.models = {path.stem: _model(path, lake) for path in _files(roots, "sql", "*/*.sql")}
+        self.macros = {path.stem: path for path in _files(roots, "macros", "*.sql")}
+        loader = jinja2.FileSystemLoader(roots)
+        self.jinja = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)
+        self.jinja.filters["structure"] = _structure
+        clash = sorted(set(self.models) & set(self.macros))
+        if clash:
+            raise click.ClickException(
+                f"{self.macros[clash[0]]}: a relation is called {clash[0]} too; rename one of them"
+            )
+
+    def __getitem__(self, name: str) -> Model:
+        return self.models[name]
+
+    def stored(self) -> list[Model]:
+        """The models whose rows are published as files."""
+        return [model for model in self.models.values() if model.file]
+
+    def render(self, name: str, **unit) -> str:
+        """The SQL of a model for one unit of work; what a unit leaves out is a placeholder."""
+        model = self.models[name]
+        config = self.lake.config
+        sections = {key: getattr(config, key) for key in config.__struct_fields__}
+        columns = {}
+        if name == "bar_hours":
+            columns["trade_columns"] = self.columns_read("trades")
+            columns["quote_columns"] = self.columns_read("quotes")
+        try:
+            template = self.jinja.from_string(model.text)
+            return template.render({**UNIT, **sections, **columns, **unit}).strip()
+        except jinja2.TemplateError as error:
+            line = getattr(error, "lineno", None) or _line_of(error)
+            raise click.ClickException(f"{model.path}, line {line}: {error.message or error}") from error
+
+    @functools.cache  # noqa: B019 (one Models object lives as long as one command)
+    def reads(self, name: str) -> frozenset[str]:
+        """The relations of this lake that a model names, itself excluded."""
+        import sqlglot
+        from sqlglot import exp
+
+        try:
+            tree = sqlglot.parse_one(self.render(name), dialect="duckdb")
+        except sqlglot.errors.ParseError as error:
+            at = error.errors[0]
+            raise click.ClickException(
+                f"{self.models[name].path}, near line {at['line']} of the rendered SQL: {at['description']}"
+            ) from error
+        own = {cte.alias for cte in tree.find_all(exp.CTE)}
+        tables = {table.name for table in tree.find_all(exp.Table)} - own - {name}
+        return frozenset(tables & set(self.models))
+
+    def chain(self, name: str) -> list[str]:
+        """The models whose SQL makes a relation: itself and what it reads, down to stored relations."""
+        seen, queue = [], [name]
+        while queue:
+            model = queue.pop()
+            if model in seen:
+                continue
+            seen.append(model)
+            queue += [read for read in self.reads(model) if not self.models[read].file]
+        return sorted(seen)
+
+    def readers(self, name: str) -> set[str]:
+        """The relations that read a relation, directly or through others."""
+        direct = {model for model in self.models if name in self.reads(model)}
+        return direct.union(*(self.readers(model) for model in direct))
+
+    @functools.cache  # noqa: B019
+    def fingerprint(self, name: str) -> str:
+        """Hash of the SQL that makes a relation, with its macros; comments and spaces do not count."""
+        parts = [f"{model}: {normalised(self.render(model))}" for model in self.chain(name)]
+        words = {word for part in parts for word in re.findall(r"\w+", part)}
+        parts += [self._macro(macro) for macro in sorted(self._macros_of(words))]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    @functools.cache  # noqa: B019
+    def columns_read(self, relation: str) -> tuple[str, ...]:
+        """The columns of a tick relation that the bars read, of those that notes keep a hash of."""
+        words = set()
+        for model in self.models.values():
+            if model.layer == "bars" and relation in self.reads(model.name):
+                words |= set(re.findall(r"\w+", normalised(self.render(model.name))))
+        notes = self.models[{"trades": "trade_hours", "quotes": "quote_hours"}[relation]]
+        columns = dict.fromkeys(re.findall(r"(\w+)_hash\b", notes.text))
+        return tuple(column for column in columns if column in words)
+
+    def macro_sql(self) -> list[str]:
+        """All macros, those that others use first."""
+        names, done = sorted(self.macros), []
+        uses = {name: self._macros_of(set(re.findall(r"\w+", self._macro(name)))) - {name} for name in names}
+        while len(done) < len(names):
+            ready = [name for name in names if name not in done and uses[name] <= set(done)]
+            if not ready:
+                raise click.ClickException(f"macros use each other in a circle: {sorted(set(names) - set(done))}")
+            done += ready
+        return [self.macros[name].read_text(encoding="utf-8") for name in done]
+
+    def _macro(self, name: str) -> str:
+        return normalised(self.macros[name].read_text(encoding="utf-8"))
+
+    def _macros_of(self, words: set[str]) -> set[str]:
+        found, queue = set(), set(self.macros) & words
+        while queue:
+            name = queue.pop()
+            found.add(name)
+            queue |= (set(self.macros) & set(re.findall(r"\w+", self._macro(name)))) - found
+        return found
+
+
+def normalised(sql: str) -> str:
+    """SQL as a fingerprint sees it: without comments, spaces and the case of words.
+
+    >>> normalised("SELECT  a, 'It''s' -- why\\n from T") == normalised("select a,'It''s' from t")
+    True
+    """
+    tokens = []
+    for match in LEXER.finditer(sql):
+        if match.lastgroup != "skip":
+            tokens.append(match[0] if match.lastgroup in ("text", "name") else match[0].lower())
+    return " ".join(tokens)
+
+
+def _files(roots: list[Path], folder: str, pattern: str) -> list[Path]:
+    """The files of the folder in all roots; the first root's file of a path stands for all."""
+    found: dict[str, Path] = {}
+    for root in roots:
+        for path in sorted((root / folder).glob(pattern)):
+            found.setdefault(path.relative_to(root).as_posix(), path)
+    names: dict[str, Path] = {}
+    for path in found.values():
+        if path.stem in names:
+            raise click.ClickException(
+                f"{path}: a relation of this name exists already in {names[path.stem]}; rename one of them"
+            )
+        names[path.stem] = path
+    return [found[key] for key in sorted(found)]
+
+
+def _model(path: Path, lake: Lake) -> Model:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+    if not re.fullmatch(r"[a-z_][a-z0-9_]*", path.stem):
+        raise click.ClickException(
+            f"{path}: a file name is a relation name: lower-case letters, digits and _ only"
+        )
+    is_own = lake.folder != SHIPPED and path.is_relative_to(lake.folder)
+    return Model(path.stem, path.parent.name, path, text, *_header(path, text), is_own=is_own)
+
+
+def _header(path: Path, text: str) -> tuple[str, dict[str, str]]:
+    """The first comment block: one sentence, then `key: value` lines and free text."""
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line[2:].strip())
+    if not lines or not lines[0]:
+        raise click.ClickException(f"{path}, line 1: the file must begin with a comment that says what one row is")
+    keys = {}
+    for number, line in enumerate(lines[1:], start=2):
+        match = re.match(r"^([a-z_]+):\s*(\S.*)$", line)
+        if match and match[1] not in KEYS:
+            raise click.ClickException(
+                f"{path}, line {number}: unknown header key {match[1]!r}; known are {', '.join(sorted(KEYS))}"
+            )
+        if match:
+            keys[match[1]] = match[2].strip()
+    return lines[0], keys
+
+
+def _structure(columns: str) -> str:
+    """The columns of a raw line as the JSON structure that from_json takes."""
+    return "'" + re.sub(r"(\w+): '([^']+)'", r'"\1": "\2"', columns) + "'"
+
+
+def _line_of(error: jinja2.TemplateError) -> int | str:
+    """The template line that an error of rendering comes from."""
+    trace, line = error.__traceback__, "?"
+    while trace:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

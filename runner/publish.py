@@ -1,0 +1,152 @@
+"""Putting a file into place: written outside every glob, synced, then moved over the old one in one step.
+
+Any other way gives readers errors or silently wrong counts while a build runs.
+"""
+
+import json
+import os
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from loguru import logger
+
+from runner.models import Model
+from runner.paths import day_folder, encode
+
+SHARING_VIOLATION_S = 10
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the metadata of a published file says."""
+
+    sql: str
+    inputs: dict
+    rows: int
+    hash: str
+    note: dict
+
+
+def target(base: Path, model: Model, exchange: str, symbol: str | None, day: str) -> Path:
+    """Where the file of a relation, symbol and day lies."""
+    pattern, _, leaf = model.file.rpartition("/")
+    folder = pattern.format(exchange=encode(exchange), symbol=encode(symbol or ""))
+    return base / folder / day_folder(day) / leaf.replace("{day}", f"{day}.parquet")
+
+
+def publish(
+    con: duckdb.DuckDBPyConnection,
+    base: Path,
+    model: Model,
+    path: Path,
+    compression: str,
+    meta: dict,
+) -> int:
+    """Write the temporary table `published`, sorted by the grain, and move it into place; returns its rows.
+
+    `meta`: sql (fingerprint), inputs and note (JSON-ready); row count and hash are added.
+    """
+    columns = [row[0] for row in con.execute("describe published").fetchall()]
+    listed = ", ".join(f'"{column}"' for column in columns)
+    rows, total = con.execute(
+        f"select count(*), coalesce(sum(hash({listed})), 0)::varchar from published"
+    ).fetchone()
+    pairs = {
+        "lake.sql": meta["sql"],
+        "lake.inputs": json.dumps(meta.get("inputs", {}), sort_keys=True, separators=(",", ":")),
+        "lake.rows": str(rows),
+        "lake.hash": total,
+        "lake.note": json.dumps(meta.get("note", {}), sort_keys=True, separators=(",", ":")),
+    }
+    quoted = ", ".join(f"'{key}': '{value}'" for key, value in pairs.items())
+    level = ", compression_level 1" if compression == "zstd" else ""
+    staging = base / "work" / "publishing" / f"{uuid.uuid4().hex}.parquet"
+    staging.parent.mkdir(parents=True, exist_ok=True)
+    order = ", ".join(model.grain)
+    con.execute(
+        f"copy (from published order by {order}) to '{sql_text(staging)}' "
+        f"(format parquet, compression {compression}{level}, row_group_size 122880, kv_metadata {{{quoted}}})"
+    )
+    move(staging, path)
+    return rows
+
+
+def move(staging: Path, path: Path) -> None:
+    """Sync a finished file and put it over the old one; a reader's open handle on Windows is waited for."""
+    with staging.open("r+b") as file:
+        os.fsync(file.fileno())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace(staging, path)
+    sync_folder(path.parent)
+
+
+def replace(source: Path, path: Path) -> None:
+    """os.replace; on Windows, where an open file refuses it, tried again for 10 seconds."""
+    deadline = time.monotonic() + SHARING_VIOLATION_S
+    while True:
+        try:
+            source.replace(path)
+            return
+        except PermissionError:
+            if os.name != "nt" or time.monotonic() > deadline:
+                source.unlink(missing_ok=True)
+                raise
+            time.sleep(0.1)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename durable where the system can sync folders."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_metadata(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> dict[Path, Published]:
+    """The metadata of published files; one that is not ours or not readable is left out, and so rebuilt."""
+    found: dict[str, dict[str, str]] = {}
+    for path in paths:
+        try:
+            rows = con.execute(
+                "select decode(key), decode(value) from parquet_kv_metadata($path)", {"path": str(path)}
+            ).fetchall()
+        except duckdb.Error as error:
+            logger.warning("{} cannot be read and will be rebuilt where its inputs are there ({})", path, error)
+            continue
+        found[path] = dict(rows)
+    return {path: _published(pairs) for path, pairs in found.items() if "lake.sql" in pairs}
+
+
+def _published(pairs: dict[str, str]) -> Published:
+    return Published(
+        sql=pairs["lake.sql"],
+        inputs=json.loads(pairs["lake.inputs"]),
+        rows=int(pairs["lake.rows"]),
+        hash=pairs["lake.hash"],
+        note=json.loads(pairs["lake.note"]),
+    )
+
+
+def sql_text(value: object) -> str:
+    """A value inside single quotes of SQL."""
+    return str(value).replace("'", "''")
+
+
+def file_list(paths: list[Path]) -> str:
+    """Paths as a DuckDB list of strings, glob characters taken literally."""
+    return "[" + ", ".join(f"'{sql_text(literal(path))}'" for path in paths) + "]"
+
+
+def literal(path: Path) -> str:
+    """A path in which DuckDB sees no glob.
+
+    >>> literal(Path("a[1]*.parquet"))
+    'a[[]1][*].parquet'
+    """
+    return "".join(f"[{char}]" if char in "*?[" else char for char in path.as_posix())

@@ -1,0 +1,168 @@
+"""Staging: the raw parts of one hour of receipt, parsed once, become an hour part in the workshop.
+
+An hour part is a folder work/staged/{exchange}/{symbol}/{day}/{hour}/ with trades.parquet, quotes.parquet, perhaps
+rejects.parquet, and note.json, written last: without it the folder does not count.
+"""
+
+import json
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import duckdb
+
+from runner import notes
+from runner.models import Models
+from runner.paths import encode, hour_of_part
+from runner.publish import file_list, replace, sql_text
+
+STAGE_MODELS = [
+    "lines", "clock", "staged_trades", "staged_quotes", "cover_pieces", "trade_hours", "trade_runs", "quote_hours",
+    "staged_trade_hours", "newest", "rejects",
+]
+
+
+@dataclass(frozen=True)
+class Hour:
+    """The raw parts of one hour of receipt of one symbol, with their sizes in bytes."""
+
+    exchange: str
+    symbol: str
+    day: str
+    hour: int
+    folder: Path
+    parts: tuple[tuple[str, int], ...]
+
+    def place(self, base: Path) -> Path:
+        """The hour part's folder in the workshop."""
+        return hour_place(base, self.exchange, self.symbol, self.day, self.hour)
+
+
+def hour_place(base: Path, exchange: str, symbol: str, day: str, hour: int) -> Path:
+    return base / "work" / "staged" / encode(exchange) / encode(symbol) / day / f"{hour:02}"
+
+
+def hours_of_day(folder: Path, exchange: str, symbol: str, day: str) -> list[Hour]:
+    """The hours of receipt that a raw day folder holds parts of."""
+    hours: dict[int, list[tuple[str, int]]] = {}
+    for path in sorted(folder.iterdir()):
+        hour = hour_of_part(path.name)
+        if hour is not None:
+            hours.setdefault(hour, []).append((path.name, path.stat().st_size))
+    return [Hour(exchange, symbol, day, hour, folder, tuple(parts)) for hour, parts in sorted(hours.items())]
+
+
+def fingerprint(models: Models) -> str:
+    """Hash of all SQL that makes an hour part."""
+    return "-".join(models.fingerprint(name)[:6] for name in STAGE_MODELS)
+
+
+def why_stale(hour: Hour, note: dict | None, sql: str, offsets: dict, stalls: dict) -> str | None:
+    """Why an hour must be staged again, None when its note still holds. Raw that is missing is no reason."""
+    if note is None:
+        return "not staged yet"
+    if note["sql"] != sql:
+        return "staging SQL changed"
+    known = {tuple(part) for part in note["raw"]}
+    if fresh := [name for name, size in hour.parts if (name, size) not in known]:
+        return f"{len(fresh)} new raw part{'s' * (len(fresh) > 1)}"
+    if any(offsets.get(row["conn"], 0) != row["offset_us"] for row in note["fallback"]):
+        return "a connection's clock offset changed"
+    for piece in note["pieces"]:
+        for moment in stalls.get(piece["conn"], ()):
+            if piece["first_recv_us"] <= moment < piece["last_recv_us"]:
+                return "a connection's stall became known"
+    return None
+
+
+def stage(con: duckdb.DuckDBPyConnection, models: Models, hour: Hour, sql: str) -> dict:
+    """Parse an hour's raw parts and write its hour part; returns its note.
+
+    The connection holds `connections` and `session_events`. ClickException where DuckDB cannot read a part at all.
+    """
+    unit = {
+        "exchange": hour.exchange,
+        "symbol": sql_text(hour.symbol),
+        "day": hour.day,
+        "raw_files": file_list([hour.folder / name for name, _ in hour.parts]),
+    }
+    for name in ("stalls", "lines", "clock", "staged_trades", "staged_quotes", "cover_pieces"):
+        run(con, models, name, unit)
+    con.execute("create or replace temp view noted_trades as from staged_trades")
+    con.execute("create or replace temp view noted_quotes as from staged_quotes")
+    for name in ("trade_hours", "trade_runs", "quote_hours", "staged_trade_hours", "newest"):
+        run(con, models, name, unit, kind="view")
+    note = _note(con, hour, sql)
+    place = hour.place(models.lake.base)
+    staging = models.lake.base / "work" / "publishing" / uuid.uuid4().hex
+    staging.mkdir(parents=True)
+    if note["rejects"]:
+        note["rejects_hash"] = _reject(con, models, unit, note["rejects"], staging)
+    for relation, key in (("trades", "trade_id"), ("quotes", "update_id")):
+        con.execute(
+            f"copy (from staged_{relation} order by {key}) to '{sql_text(staging / relation)}.parquet' "
+            "(format parquet, compression zstd, compression_level 1, row_group_size 122880)"
+        )
+    (staging / "note.json").write_text(json.dumps(note, separators=(",", ":")), encoding="utf-8")
+    _into_place(staging, place)
+    return note
+
+
+def run(
+    con: duckdb.DuckDBPyConnection, models: Models, name: str, unit: dict, kind: str = "table"
+) -> None:
+    """Make one model's relation in a connection; an error names the SQL file and passes DuckDB's message on."""
+    try:
+        con.execute(f"create or replace temp {kind} {name} as {models.render(name, **unit)}")
+    except duckdb.Error as error:
+        raise click.ClickException(f"{models[name].path}: {error}") from error
+
+
+def _note(con: duckdb.DuckDBPyConnection, hour: Hour, sql: str) -> dict:
+    lines, rejects = con.execute(
+        "select count(*), count(*) filter (not (is_trade or is_quote or is_absent)) from lines"
+    ).fetchone()
+    return {
+        "sql": sql,
+        "raw": [list(part) for part in hour.parts],
+        "lines": lines,
+        "rejects": rejects,
+        "trade_hours": notes.rows_of(con, "staged_trade_hours"),
+        "trade_runs": notes.rows_of(con, "trade_runs"),
+        "quote_hours": notes.rows_of(con, "quote_hours"),
+        "pieces": notes.rows_of(con, "cover_pieces"),
+        "absent": notes.rows_of(con, "(select first_id, last_id from lines where is_absent)"),
+        "newest": notes.rows_of(con, "newest"),
+        "fallback": notes.rows_of(
+            con, "(select distinct conn, offset_us from clock where is_fallback and conn is not null)"
+        ),
+    }
+
+
+def _reject(con: duckdb.DuckDBPyConnection, models: Models, unit: dict, expected: int, staging: Path) -> str:
+    """Write the lines that could not be read, with their reasons; every one of them must be found again."""
+    run(con, models, "rejects", unit)
+    found, total = con.execute("select count(*), sum(hash(file, line, text, reason))::varchar from rejects").fetchone()
+    if found != expected:
+        raise click.ClickException(
+            f"{models['rejects'].path}: finds {found} unreadable lines where lines.sql left out {expected} "
+            f"({unit['symbol']} {unit['day']}); both must judge a line alike"
+        )
+    con.execute(
+        f"copy (from rejects order by file, line) to '{sql_text(staging / 'rejects.parquet')}' (format parquet)"
+    )
+    return total
+
+
+def _into_place(staging: Path, place: Path) -> None:
+    """Move an hour part's files over the old ones, the note last."""
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "note.json").unlink(missing_ok=True)
+    if not (staging / "rejects.parquet").exists():
+        (place / "rejects.parquet").unlink(missing_ok=True)
+    for name in ("rejects.parquet", "trades.parquet", "quotes.parquet", "note.json"):
+        if (staging / name).exists():
+            replace(staging / name, place / name)
+    shutil.rmtree(staging)

@@ -1,0 +1,52 @@
+-- The certificate of one day: which trade ids it has, and how many are missing.
+-- grain: exchange, symbol, day
+-- file: tape/{exchange}/{symbol}/{day}
+-- Missing ids between two trades count on the day of the trade before them; every day that they may belong to is
+-- incomplete.
+with traded as (
+    select
+        hour // 24 as day_number,
+        min(first_id) as first_id,
+        max(last_id) as last_id,
+        sum(trades)::bigint as count,
+        sum(duplicates)::bigint as duplicates,
+        sum(repaired)::bigint as repaired
+    from tape_hours
+    group by all
+),
+
+missed as (
+    select
+        before_second // 86400 as day_number,
+        sum(missing)::bigint as missing,
+        sum(absent_upstream)::bigint as absent_upstream
+    from holes
+    where missing is not null
+    group by all
+),
+
+touched as (
+    select distinct recorded_days.day_number
+    from recorded_days
+    inner join holes
+        on holes.from_second // 86400 <= recorded_days.day_number
+        and holes.to_second // 86400 >= recorded_days.day_number
+    where holes.missing > 0
+)
+
+select
+    '{{ exchange }}' as exchange,
+    '{{ symbol }}' as symbol,
+    date '1970-01-01' + recorded_days.day_number::integer as day,
+    traded.first_id,
+    traded.last_id,
+    coalesce(traded.count, 0) as count,
+    coalesce(missed.missing, 0) as missing,
+    coalesce(traded.duplicates, 0) as duplicates,
+    coalesce(traded.repaired, 0) as repaired,
+    coalesce(missed.absent_upstream, 0) as absent_upstream,
+    if(touched.day_number is null, 'complete', 'incomplete') as verdict
+from recorded_days
+left join traded using (day_number)
+left join missed using (day_number)
+left join touched using (day_number)

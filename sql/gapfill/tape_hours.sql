@@ -1,0 +1,47 @@
+-- One hour of the symbol's trades over all files that hold some: what the plan compares and the tape counts.
+-- grain: hour
+-- Files of different hours of receipt hold different ids, then their notes add up. Where ids overlap (a trade
+-- received twice, a packed day with late raw) the hour was counted anew from the rows: `exact_trade_hours`.
+with noted as (
+    select
+        hour,
+        min(first_id) as first_id,
+        max(last_id) as last_id,
+        min(first_second) as first_second,
+        max(last_second) as last_second,
+        sum(trades)::bigint as trades,
+        sum(repaired)::bigint as repaired,
+        greatest(
+            coalesce(sum(duplicates) filter (not is_kept), 0),
+            coalesce(max(duplicates) filter (is_kept), 0)
+        )::bigint as duplicates,
+        arg_max(last_price, (last_second, last_id)) as last_price,
+        sum(price_hash) as price_hash,
+        sum(qty_hash) as qty_hash,
+        sum(side_hash) as side_hash,
+        sum(source_hash) as source_hash,
+        sum(ts_event_hash) as ts_event_hash,
+        sum(ts_recv_hash) as ts_recv_hash
+    from noted_trade_hours
+    group by all
+)
+
+select
+    noted.hour,
+    noted.first_id,
+    noted.last_id,
+    noted.first_second,
+    noted.last_second,
+    coalesce(exact.trades, noted.trades) as trades,
+    coalesce(exact.repaired, noted.repaired) as repaired,
+    if(noted_kept.hour is null, noted.duplicates + noted.trades - coalesce(exact.trades, noted.trades), noted.duplicates) as duplicates,
+    coalesce(exact.last_price, noted.last_price) as last_price,
+    coalesce(exact.price_hash, noted.price_hash) as price_hash,
+    coalesce(exact.qty_hash, noted.qty_hash) as qty_hash,
+    coalesce(exact.side_hash, noted.side_hash) as side_hash,
+    coalesce(exact.source_hash, noted.source_hash) as source_hash,
+    coalesce(exact.ts_event_hash, noted.ts_event_hash) as ts_event_hash,
+    coalesce(exact.ts_recv_hash, noted.ts_recv_hash) as ts_recv_hash
+from noted
+left join exact_trade_hours as exact using (hour)
+left join (select distinct hour from noted_trade_hours where is_kept) as noted_kept using (hour)

@@ -1,0 +1,59 @@
+-- A raw line that cannot be read exactly, with where it stands and why; the rest of its file counts.
+-- grain: exchange, symbol, file, line
+-- file: ticks/{exchange}/rejects/{symbol}/{day}
+{% import 'macros/line_format.jinja' as line_format %}
+with texts as (
+    select
+        parse_path(filename, 'both_slash')[-1] as file,
+        generate_subscripts(pieces, 1) as line,
+        unnest(pieces) as piece
+    from (
+        select filename, string_split(content::varchar, '\x0A') as pieces
+        from read_blob({{ raw_files }})
+    )
+),
+
+-- content::varchar writes a byte that is not plain text as \xNN: blob and back, so that no byte is lost
+decoded as (
+    select file, line, piece, try(decode(piece::blob)) as text
+    from texts
+),
+
+parsed as (
+    select
+        file,
+        line,
+        coalesce(text, piece) as text,
+        unnest(try(from_json(text, {{ line_format.columns | structure }})))
+    from decoded
+    where coalesce(trim(text, ' ' || chr(9) || chr(13)), piece) <> ''
+)
+
+select
+    '{{ exchange }}' as exchange,
+    '{{ symbol }}' as symbol,
+    date '{{ day }}' as day,
+    file,
+    line::bigint as line,
+    text,
+    case
+        when stream is null and symbol is null then 'not a JSON object of a raw line'
+        when symbol is distinct from '{{ symbol }}'
+            then format('symbol {} in the folder of {}', coalesce(symbol, 'null'), '{{ symbol }}')
+        when coalesce(stream, '') not in ('trade', 'bookTicker', 'absent')
+            then format('unknown stream {}', coalesce(stream, 'null'))
+        when stream = 'absent' then 'first_id and last_id are not a range of ids'
+        when microseconds(ts_recv) is null then 'ts_recv is not a time from 2000 to 2099'
+        when stream = 'trade' and microseconds(ts_event) is null then 'ts_event is not a time from 2000 to 2099'
+        when stream = 'trade' and coalesce(trade_id < 0, true) then 'trade_id is not an id'
+        when stream = 'trade' and coalesce(side not in ('buy', 'sell'), true) then 'side is neither buy nor sell'
+        when stream = 'trade' and coalesce(source, 'ws') not in ('ws', 'rest') then 'source is neither ws nor rest'
+        when stream = 'bookTicker' and update_id < 0 then 'update_id is not an id'
+        when stream = 'trade' and coalesce({{ line_format.price('price') }} and {{ line_format.quantity('qty') }}, false)
+            then 'price times quantity is beyond 10^18'
+        else 'a price or quantity is not a decimal number of at most 8 decimals'
+    end as reason
+from parsed
+where not {{ line_format.is_trade(symbol) }}
+    and not {{ line_format.is_quote(symbol) }}
+    and not {{ line_format.is_absent(symbol) }}

@@ -1,0 +1,15 @@
+-- One trade as one hour of receipt recorded it; of its copies the earliest receipt stays.
+-- grain: trade_id
+select
+    trade_id,
+    price,
+    qty,
+    if(is_sell, 'sell', 'buy') as side,
+    if(is_rest, 'rest', 'ws') as source,
+    utc_time(event_us) as ts_event,
+    utc_time(recv_us) as ts_recv
+from lines
+where is_trade
+qualify row_number() over (
+    partition by trade_id order by recv_us, is_rest, conn, event_us, price, qty, is_sell
+) = 1

@@ -1,0 +1,19 @@
+-- One trade of the exchange, once: copies fall out by trade id, the earliest receipt stays.
+-- grain: exchange, symbol, trade_id
+-- file: ticks/{exchange}/trades/{symbol}/{day}
+select
+    '{{ exchange }}' as exchange,
+    '{{ symbol }}' as symbol,
+    date '{{ day }}' as day,
+    trade_id,
+    price,
+    qty,
+    side,
+    ts_event,
+    ts_recv,
+    source
+from staged_trades
+where ts_event >= utc_time({{ from_us }}) and ts_event < utc_time({{ to_us }})
+qualify trade_id is distinct from lag(trade_id) over (
+    order by trade_id, ts_recv, source desc, ts_event, price, qty, side
+)

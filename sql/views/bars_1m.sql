@@ -1,0 +1,4 @@
+-- One-minute bars, from the bars of one second; the day is the UTC day.
+-- grain: exchange, symbol, window_start
+{% from 'macros/ohlcv.jinja' import ohlcv %}
+{{ ohlcv('bars_1s', '1 minute') }}

@@ -1,0 +1,14 @@
+-- The newest known price of each symbol, with its second.
+-- grain: exchange, symbol
+-- Opens each symbol's newest day only: a filter on its `day` prunes the others.
+select
+    exchange,
+    symbol,
+    max(window_start) as window_start,
+    arg_max(close, window_start) as price,
+    arg_max(struct_pack(price := bid), window_start).price as bid,
+    arg_max(struct_pack(price := ask), window_start).price as ask,
+    arg_max(state, window_start) as state
+from bars_1s
+where close is not null
+group by all

@@ -1,0 +1,31 @@
+-- The certificate of each UTC day of a symbol; a day between two recorded ones that nobody recorded says so.
+-- grain: exchange, symbol, day
+with spans as (
+    select exchange, symbol, min(day) as first_day, max(day) as last_day
+    from tape_days
+    group by all
+),
+
+days as (
+    select
+        exchange,
+        symbol,
+        unnest(generate_series(first_day::timestamp, last_day::timestamp, interval '1 day'))::date as day
+    from spans
+)
+
+select
+    days.exchange,
+    days.symbol,
+    days.day,
+    first_id,
+    last_id,
+    count,
+    missing,
+    duplicates,
+    repaired,
+    absent_upstream,
+    coalesce(verdict, 'not recorded') as verdict
+from days
+left join tape_days
+    on tape_days.exchange = days.exchange and tape_days.symbol = days.symbol and tape_days.day = days.day
