@@ -1,0 +1,98 @@
+"""`lake replay`: the exchange made of files, from the command line."""
+
+import click
+
+from replay.faults import HELP
+
+
+def _speed(context: click.Context, parameter: click.Parameter, value: str) -> float | None:
+    """Times real time, None for `max`."""
+    if value.strip().lower() == "max":
+        return None
+    try:
+        speed = float(value)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise click.ClickException(f"--speed {value}: should be a number above 0, or max.")
+    return speed
+
+
+@click.command("replay", epilog="\b\nFaults (--fault NAME=key:value,…):\n" + HELP.lstrip("\b\n"))
+@click.option(
+    "--recording",
+    "recordings",
+    multiple=True,
+    type=click.Path(),
+    help="A capture (`<receive time> <combined-stream JSON>` a line, plain or .gz) or raw of a "
+    "lake (a file or a folder at any depth, e.g. data/raw/binance). Repeat it for several; they "
+    "are merged by receive time. Without it a synthetic market is replayed.",
+)
+@click.option(
+    "--symbols", default="", help="Only these, e.g. SOLUSDT,BTCUSDT. Default: what there is."
+)
+@click.option("--seed", default=1, show_default=True, help="Of the synthetic market and faults.")
+@click.option(
+    "--start",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]),
+    help="Start of the synthetic market, UTC.  [default: 2025-10-20T14:55:00Z]",
+)
+@click.option(
+    "--duration",
+    default=600.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Length of the synthetic market in seconds.",
+)
+@click.option(
+    "--speed",
+    default="1",
+    show_default=True,
+    callback=_speed,
+    help="Times real time, or max: as fast as clients read.",
+)
+@click.option(
+    "--port",
+    default=0,
+    type=click.IntRange(0, 65_535),
+    help="Port on loopback, for WebSocket and REST.  [default: any free one]",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME=SPEC",
+    help="Something to go wrong, e.g. drop=at:120s; see below. Repeat it for several.",
+)
+def replay(recordings, symbols, seed, start, duration, speed, port, faults) -> None:
+    """Replay a recording, or a synthetic market, as the exchange would send it, on loopback.
+
+    It serves the exchange's WebSocket and REST protocol and ends by itself when everything has
+    been delivered and the last client has left. Nothing is sent before the first subscription.
+
+    \b
+    Example:
+      lake replay --symbols SOLUSDT,BTCUSDT --speed 20 --fault drop=at:120s
+      lake replay --recording data/raw/binance/SOLUSDT/2025-10-20 --speed max
+    """
+    from replay.server import run
+
+    names = tuple(dict.fromkeys(name.strip() for name in symbols.split(",") if name.strip()))
+    try:
+        run(_source(recordings, names, seed, start, duration), speed, faults, port, seed)
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
+
+
+def _source(recordings, symbols, seed, start, duration):
+    """The recording that is given, else the synthetic market."""
+    if recordings:
+        from replay.recording import Recording
+
+        return Recording(recordings, symbols)
+    from datetime import UTC
+
+    from replay.market import DEFAULT_START, DEFAULT_SYMBOLS, Market
+
+    begin = start.replace(tzinfo=UTC) if start else DEFAULT_START
+    return Market(symbols or DEFAULT_SYMBOLS, seed, begin, duration)

@@ -1,0 +1,202 @@
+"""The exchange on loopback: WebSocket streams and REST on one port, fed by a source of events.
+
+    async with Exchange(Market(seed=7), speed=None, faults=["drop=at:120s"]) as exchange:
+        ...                    # connect to exchange.ws_url, ask exchange.rest_url
+    exchange.delivered         # which trade ids clients have got, by symbol: the truth for tests
+
+A source has `symbols` ({name: (tick, lot)}), `start_us`, `skew_us` and `title`, and iterating over
+it gives its events by receive time: `replay.market.Market` or `replay.recording.Recording`.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+import click
+from aiohttp import WSMsgType, web
+
+from replay.clock import Clock
+from replay.connection import Connection
+from replay.control import Wishes, well_formed
+from replay.delivered import BySymbol, merge
+from replay.faults import Fault, parse
+from replay.play import Player
+from replay.rest import Rest
+from replay.rules import Limit, Rules
+from replay.symbols import unknown_symbol
+
+TICK_S = 0.02
+
+
+class Exchange:
+    """`speed`: times real time, None = as fast as clients read. `port` 0 = any free one.
+
+    `faults` are `NAME=…` texts (see replay/faults.py) or parsed ones; `seed` is theirs.
+    """
+
+    def __init__(
+        self,
+        source,
+        speed: float | None = 1.0,
+        faults: Iterable[str | Fault] = (),
+        port: int = 0,
+        seed: int = 1,
+        rules: Rules | None = None,
+    ):
+        self.source, self.port, self._rules = source, port, rules or Rules()
+        parsed = [parse(fault, seed) if isinstance(fault, str) else fault for fault in faults]
+        for fault in parsed:
+            if (symbol := fault.settings.get("symbol")) and symbol not in source.symbols:
+                raise unknown_symbol(symbol, source.symbols, source.title, f"--fault {fault.name}")
+        self.clock = Clock(source.start_us, speed)
+        self.connections: set[Connection] = set()
+        self.delivered: BySymbol = {}
+        self._unanswered: BySymbol = {}
+        self._faults = parsed
+        self._connects: dict[str, Limit] = {}
+        self._count = 0
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/stream"
+
+    @property
+    def rest_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def doubtful(self) -> BySymbol:
+        """Trade ids sent to connections that ended before they answered: got or lost, who knows.
+
+        What a fault does is certain; a client that leaves by itself makes doubt.
+        """
+        return {
+            symbol: rest
+            for symbol, ids in self._unanswered.items()
+            if (rest := [i for i in ids if i not in self.delivered.get(symbol, ())])
+        }
+
+    async def __aenter__(self) -> "Exchange":
+        app = web.Application()
+        Rest(self.source.symbols, self.clock, self.source.skew_us).add_to(app)
+        for path in ("/stream", "/ws", "/ws/{streams:.*}"):
+            app.router.add_get(path, self._websocket)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise click.ClickException(
+                f"port {self.port} is taken or not allowed (error {error.errno}); "
+                "give another --port, or leave it out for any free one."
+            ) from error
+        self.port = self._runner.addresses[0][1]
+        self.player = Player(self.source, self.clock, self._faults, self.connections)
+        self._playing = asyncio.create_task(self.player.play())
+        self._ticking = asyncio.create_task(self._tick())
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        for task in (self._playing, self._ticking):
+            task.cancel()
+        outcome, _ = await asyncio.gather(self._playing, self._ticking, return_exceptions=True)
+        for connection in list(self.connections):
+            connection.abort()
+        await self._runner.cleanup()
+        if isinstance(outcome, Exception) and exception[0] is None:
+            raise outcome
+
+    async def finished(self) -> None:
+        """Returns when the recording is over, a client has been told so, and all have left.
+
+        A client that was away at the end is waited for as long as its back-off may last.
+        """
+        await self._playing
+        patience_s = max(10.0, 330.0 / (self.clock.speed or 1000.0))
+        deadline = asyncio.get_running_loop().time() + patience_s
+        while self.connections or not self.player.told:
+            if not self.connections and asyncio.get_running_loop().time() > deadline:
+                return
+            await asyncio.sleep(TICK_S)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            for connection in list(self.connections):
+                connection.tick(self.source.skew_us)
+
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        rules = self._rules
+        limit = Limit(rules.connects, rules.connects_within_s)
+        limit = self._connects.setdefault(request.remote or "", limit)
+        if limit.exceeded(self.clock.timer_us()):
+            return web.Response(status=rules.connects_status)
+        wishes = _wishes(request, rules)
+        self._count += 1
+        websocket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
+        websocket.headers["x-mbx-uuid"] = f"replay-{self._count}"
+        await websocket.prepare(request)
+        milliseconds = request.query.get("timeUnit", "").upper() != "MICROSECOND"
+        connection = Connection(request, wishes, milliseconds, rules, self.clock, self.delivered)
+        self.connections.add(connection)
+        code = None
+        try:
+            code = await self._converse(connection, websocket)
+        finally:
+            self.connections.discard(connection)
+            connection.ended(code)
+            merge(self._unanswered, connection.sent.unanswered())
+        return websocket
+
+    async def _converse(
+        self, connection: Connection, websocket: web.WebSocketResponse
+    ) -> int | None:
+        """From a client's first message to its close frame, whose code it returns, if it came."""
+        if self.player.over.is_set():
+            self.player.tell(connection)
+        if connection.wishes.streams:
+            self.player.subscribed(connection)
+        while True:
+            message = await websocket.receive()
+            if message.type is WSMsgType.CLOSE:
+                return message.data
+            if message.type in (WSMsgType.CLOSED, WSMsgType.CLOSING, WSMsgType.ERROR):
+                return None
+            if connection.hear(message):
+                self.player.subscribed(connection)
+
+
+def _wishes(request: web.Request, rules: Rules) -> Wishes:
+    """What the address asks for. 400 for a time unit or stream name that is none."""
+    combined = request.path == "/stream"
+    names = request.query.get("streams", "") if combined else request.match_info.get("streams", "")
+    streams = [name for name in names.split("/") if name]
+    unit = request.query.get("timeUnit", "MILLISECOND").upper()
+    well = (
+        all(well_formed(name) for name in streams) and len(streams) <= rules.streams_per_connection
+    )
+    if unit not in ("MILLISECOND", "MICROSECOND") or not well:
+        raise web.HTTPBadRequest
+    return Wishes(combined, dict.fromkeys(streams), rules.streams_per_connection)
+
+
+def run(source, speed: float | None, faults: Iterable[str], port: int, seed: int) -> None:
+    """Serves until the recording is over and its last client has left, or Ctrl+C."""
+    asyncio.run(_serve(Exchange(source, speed, faults, port, seed)))
+
+
+async def _serve(exchange: Exchange) -> None:
+    async with exchange:
+        symbols = ",".join(exchange.source.symbols)
+        pace = "as fast as it is read" if exchange.clock.speed is None else "times real time"
+        speed = "" if exchange.clock.speed is None else f"{exchange.clock.speed:g} "
+        click.echo(f"Replaying {exchange.source.title}, {speed}{pace}.")
+        click.echo(f"  WebSocket  {exchange.ws_url}\n  REST       {exchange.rest_url}")
+        click.echo(
+            f"Record it:\n  lake collect --ws-url {exchange.ws_url} "
+            f"--rest-url {exchange.rest_url} --symbols {symbols}"
+        )
+        click.echo("The clock starts with the first subscription. Ctrl+C stops.")
+        await exchange.finished()
+    delivered = sum(len(ids) for ids in exchange.delivered.values())
+    click.echo(f"End of recording: {delivered:,} trades delivered.")
