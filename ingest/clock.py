@@ -45,9 +45,13 @@ class Clock:
         self._heard = time.monotonic()
 
     def start(self) -> None:
-        """Let a replay's clock run: it stands still until the first subscription."""
+        """Let a replay's clock run: at first it stands still, until something is subscribed."""
         if not self._running:
             self._running, self._heard = True, time.monotonic()
+
+    def stand_still(self) -> None:
+        """Let a replay's clock stand until `start`: we are busy, the exchange is not silent."""
+        self._running = False
 
     def received(self, recv_us: int) -> None:
         """Take note of a frame's receive time. Out of order it moves nothing back."""
@@ -72,7 +76,9 @@ class Clock:
         Live it is now. In a replay a real second of silence must pass before its end is believed:
         it may just be late.
         """
-        if self.speed is None or time.monotonic() - self._heard > BREATH_S:
+        if self.speed is None:
+            return self.now()
+        if self._running and time.monotonic() - self._heard > BREATH_S:
             return self.now()
         return self._newest_us
 

@@ -155,11 +155,11 @@ class Connections:
         """Everything that goes on beside reading, until reading ends."""
         work = [self._subscribe(link), self._guard(link), self._replace(link)]
         work.append(self._settle(link, before, again=self._made > 1 and not before))
-        if not self._clock.replay:
-            work.append(self._clock_of(link))
+        replay = self._clock.replay
+        work.append(link.spare(self._desk.room, self._writer) if replay else self._clock_of(link))
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one) for one in work]
-            await link.read(self._desk.room, self._writer)
+            await link.read()
             for task in tasks:
                 task.cancel()
 
