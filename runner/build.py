@@ -25,9 +25,9 @@ BUILD_WAIT_S = 60
 
 @dataclass(frozen=True)
 class Choice:
-    """What a build is asked for; an empty set is everything."""
+    """What a build is asked for; empty is everything. `select` as on the command line: name, name+."""
 
-    relations: frozenset[str] = frozenset()
+    select: str = ""
     symbols: frozenset[str] = frozenset()
     day: str | None = None
     full_refresh: bool = False
@@ -38,8 +38,8 @@ class Choice:
         """Whether what is chosen is rebuilt, stale or not."""
         return self.full_refresh or self.from_raw
 
-    def wants(self, unit: Unit) -> bool:
-        return (not self.relations or unit.relation in self.relations) and self.day in (None, unit.day)
+    def wants(self, unit: Unit, relations: frozenset[str]) -> bool:
+        return (not relations or unit.relation in relations) and self.day in (None, unit.day)
 
     def wants_symbol(self, name: str) -> bool:
         return not self.symbols or name in self.symbols
@@ -60,7 +60,23 @@ class Report:
 
     @property
     def is_empty(self) -> bool:
+        """Whether nothing was stale."""
         return not (self.staged or self.units or self.failed or self.catalog)
+
+    def told(self, dry_run: bool) -> list[str]:
+        """What a person wants to know of it, a line each."""
+        if self.is_empty:
+            return ["nothing is stale: everything is up to date"]
+        if dry_run:
+            lines = [f"stage    {hour.symbol} {hour.day} {hour.hour:02}h  ({why})" for hour, why in self.staged]
+            lines += [f"publish  {unit.relation} {unit.symbol or unit.exchange} {unit.day}  ({unit.why})" for unit in self.units]
+            return lines + ([f"catalog  {self.catalog}"] if self.catalog else [])
+        lines = []
+        if self.staged:
+            rejected = f", {self.rejects:,} of them unreadable (see `rejects`)" if self.rejects else ""
+            lines.append(f"staged {len(self.staged):,} hours of raw: {self.lines:,} lines{rejected}")
+        lines.append(f"published {len(self.units):,} files, {self.rows:,} rows, in {self.seconds:.1f} s")
+        return lines + ([self.catalog] if self.catalog else [])
 
 
 def build(lake: Lake, choice: Choice = Choice(), dry_run: bool = False, threads: int | None = None) -> Report:
@@ -84,10 +100,10 @@ def build(lake: Lake, choice: Choice = Choice(), dry_run: bool = False, threads:
     return report
 
 
-def selected(models: Models, select: str | None) -> frozenset[str]:
+def selected(models: Models, select: str) -> frozenset[str]:
     """The relations that `--select name,name+` means; `+` adds all that reads one."""
     chosen: set[str] = set()
-    for part in (select or "").split(","):
+    for part in select.split(","):
         name = part.strip().removesuffix("+")
         if name and name not in models.models:
             raise click.UsageError(f"--select: there is no relation {name!r}{did_you_mean(name, models.models)}")
@@ -126,6 +142,7 @@ class Build:
         self.models, self.choice, self.con, self.workers = models, choice, con, workers
         self.dry_run, self.report = dry_run, report
         self.base = models.lake.base
+        self.relations = selected(models, choice.select)
 
     def exchange(self, exchange: str) -> None:
         """Stage, plan and publish one exchange."""
@@ -208,7 +225,7 @@ class Build:
         return good
 
     def _publish(self, units: list[Unit], until_us: int) -> None:
-        units = [unit for unit in units if self.choice.wants(unit)]
+        units = [unit for unit in units if self.choice.wants(unit, self.relations)]
         self.report.units += units
         if self.dry_run:
             return

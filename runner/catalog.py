@@ -1,2 +1,226 @@
-"""stub"""
-def renew(con, models, dry_run): return None
+"""The catalog: the views and macros that users query, in `lake.db` and in in-memory connections alike.
+
+`lake.db` holds views, macros and comments, no data. It is rewritten only when their text changed.
+"""
+
+import datetime
+import re
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import click
+import duckdb
+
+from runner import engine
+from runner.config import Lake
+from runner.execute import prepare
+from runner.models import Model, Models, normalised
+from runner.publish import literal, publish, replace, sql_text, target
+
+STORAGE = "v1.0.0"
+OWN = "lake_catalog"
+
+
+def renew(con: duckdb.DuckDBPyConnection, models: Models, dry_run: bool) -> str | None:
+    """Rewrite lake.db if the catalog's text changed; returns what happened in one sentence, None for nothing.
+
+    The connection is a prepared one: it holds the empty relation `no_…` of each stored model.
+    """
+    lake = models.lake
+    stale = [model for model in models.stored() if _schema_is_stale(con, models, model)]
+    text = statements(con, models)
+    noted, following = lake.base / "work" / "catalog.sql", lake.db.with_name("lake.next.db")
+    changed = _changed(noted, text) if lake.db.exists() else "it is not there"
+    if not changed and not stale and not following.exists():
+        return None
+    if dry_run:
+        return f"{lake.db.name}: {changed or 'its new views wait in lake.next.db'}"
+    for model in stale:
+        _write_schema(con, models, model)
+    if not changed and not following.exists():
+        return None
+    _write(following, text)
+    told = _swap(following, lake.db)
+    noted.parent.mkdir(parents=True, exist_ok=True)
+    noted.write_text(text, encoding="utf-8")
+    return told
+
+
+def _changed(noted: Path, text: str) -> str | None:
+    """What differs from the catalog written last; comments do not count."""
+    old = _by_name(noted.read_text(encoding="utf-8")) if noted.exists() else {}
+    new = _by_name(text)
+    names = [name for name in old | new if old.get(name) != new.get(name)]
+    return f"{', '.join(names[:4])}{' and others' if len(names) > 4 else ''} changed" if names else None
+
+
+def _by_name(text: str) -> dict[str, str]:
+    """Normalised statement of each view and macro."""
+    found = {}
+    for statement in text.split(";\n\n"):
+        match = re.search(r"create or replace (view|macro) (\w+)", statement)
+        if match:
+            found[f"{match[1]} {match[2]}"] = normalised(statement)
+    return found
+
+
+def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
+    """An in-memory connection with the lake's views and macros, in UTC; it never opens lake.db."""
+    noted = lake.base / "work" / "catalog.sql"
+    text = noted.read_text(encoding="utf-8") if noted.exists() else ""
+    if not text.startswith(_first_line(lake)):
+        models = Models(lake)
+        with engine.connect(models) as scratch:
+            prepare(scratch, models)
+            for model in models.stored():
+                if _schema_is_stale(scratch, models, model):
+                    _write_schema(scratch, models, model)
+            text = statements(scratch, models)
+    con = duckdb.connect()
+    con.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
+    con.execute(text)
+    return con
+
+
+def statements(con: duckdb.DuckDBPyConnection, models: Models) -> str:
+    """The SQL that makes the catalog: macros, a view a stored relation, the views of sql/views, table macros."""
+    views = {model.name: _stored_view(con, models.lake.base, model) for model in models.stored()}
+    views |= {model.name: models.render(model.name) for model in models.models.values() if model.is_view}
+    order = TopologicalSorter({name: models.reads(name) & set(views) for name in views}).static_order()
+    parts = [_first_line(models.lake), *models.macro_sql()]
+    for name in order:
+        parts.append(f"create or replace view {name} as\n{views[name]}")
+        parts.append(f"comment on view {name} is '{sql_text(models[name].sentence)}'")
+    parts += models.table_macro_sql()
+    return ";\n\n".join(part.strip().rstrip(";") for part in parts) + ";\n"
+
+
+def _first_line(lake: Lake) -> str:
+    return f"-- the catalog of the lake in {lake.base.as_posix()}\nset TimeZone = 'UTC'"
+
+
+def _stored_view(con: duckdb.DuckDBPyConnection, base: Path, model: Model) -> str:
+    """A view over a relation's files: exchange, symbol and day come from the path, so that filters prune files."""
+    folder, _, leaf = model.file.rpartition("/")
+    parts = [*folder.split("/"), "year=*", "month=*", "day=*", leaf]
+    columns = []
+    for row in con.execute(f"describe no_{model.name}").fetchall():
+        name, kind = row[0], row[1]
+        if name != "day" and f"{{{name}}}" in parts:
+            columns.append(f"url_decode(parse_path(filename, 'both_slash')[{parts.index(f'{{{name}}}') - len(parts)}]) as {name}")
+        elif name == "day":
+            columns.append("left(parse_path(filename, 'both_slash')[-1], 10)::date as day")
+        else:
+            columns.append(f'"{name}"' if kind else name)
+    pattern = "/".join("*" if part.startswith("{") else part for part in parts[:-1]) + "/*.parquet"
+    path = f"{literal(base)}/{pattern}"
+    listed = ",\n    ".join(columns)
+    return (
+        f"select\n    {listed}\nfrom read_parquet('{sql_text(path)}', filename = true, hive_partitioning = false)"
+    )
+
+
+def _schema_path(models: Models, model: Model) -> Path:
+    return target(models.lake.base, model, "_schema", "_schema", "1970-01-01")
+
+
+def _schema_is_stale(con: duckdb.DuckDBPyConnection, models: Models, model: Model) -> bool:
+    """Whether the relation's file without rows is missing or has other columns."""
+    path = _schema_path(models, model)
+    if not path.exists():
+        return True
+    there = con.execute(f"describe from read_parquet('{sql_text(literal(path))}', hive_partitioning = false)").fetchall()
+    wanted = con.execute(f"describe no_{model.name}").fetchall()
+    return [row[:2] for row in there] != [row[:2] for row in wanted]
+
+
+def _write_schema(con: duckdb.DuckDBPyConnection, models: Models, model: Model) -> None:
+    """DuckDB refuses a glob without a match: each relation has one file without rows."""
+    con.execute(f"create or replace temp table published as from no_{model.name}")
+    publish(con, models.lake.base, model, _schema_path(models, model), "zstd", {"sql": {}})
+
+
+def _write(path: Path, text: str) -> None:
+    """Make a new database file with the catalog, readable by every DuckDB since 1.0."""
+    path.unlink(missing_ok=True)
+    with duckdb.connect() as con:
+        con.execute(f"attach '{sql_text(path)}' as following (storage_version '{STORAGE}')")
+        con.execute("use following")
+        con.execute(text)
+        own = con.execute(_objects("following")).fetchall()
+        names = ", ".join(f"'{sql_text(name)}': '{digest}'" for _, name, digest in own)
+        con.execute(f"create macro {OWN}() as map {{{names}}}")
+        con.execute("use memory; checkpoint following; detach following")
+
+
+def _objects(database: str) -> str:
+    """All that a database holds: kind, name, hash of its text (null for what the catalog never makes)."""
+    return f"""
+        select 'view', view_name, md5(sql) from duckdb_views()
+        where database_name = '{database}' and not internal
+        union all
+        select 'macro', function_name, md5(coalesce(macro_definition, '') || parameters::varchar) from duckdb_functions()
+        where database_name = '{database}' and not internal and function_name <> '{OWN}'
+        union all
+        select 'table', table_name, null from duckdb_tables() where database_name = '{database}' and not internal
+        union all
+        select 'sequence', sequence_name, null from duckdb_sequences() where database_name = '{database}'
+        union all
+        select 'type', type_name, null from duckdb_types() where database_name = '{database}' and not internal
+        union all
+        select 'schema', schema_name, null from duckdb_schemas()
+        where database_name = '{database}' and not internal and schema_name <> 'main'
+    """
+
+
+def _swap(following: Path, db: Path) -> str:
+    """Put the new catalog in the old one's place, unless a read-write shell holds that; returns what happened."""
+    kept = ""
+    if db.exists():
+        try:
+            with duckdb.connect(str(db), read_only=True) as old:
+                foreign = _foreign(old)
+        except duckdb.Error as error:
+            if "lock" not in str(error).lower() and "different configuration" not in str(error):
+                foreign = ["something that cannot be read"]
+            else:
+                return _waiting(db, str(error))
+        if foreign:
+            kept = f"; the old one, which holds {', '.join(foreign[:3])} of yours, is kept: {_keep(db)}"
+    wal = db.with_name(f"{db.name}.wal")
+    try:
+        wal.unlink(missing_ok=True)
+        replace(following, db)
+    except PermissionError as error:
+        return _waiting(db, str(error))
+    return f"{db.name} has new views{kept}"
+
+
+def _foreign(old: duckdb.DuckDBPyConnection) -> list[str]:
+    """What an old lake.db holds that no build wrote: a user's tables, views, macros."""
+    database = old.execute("select current_database()").fetchone()[0]
+    try:
+        own = dict(old.execute(f"select unnest(map_entries({OWN}()), recursive := true)").fetchall())
+    except duckdb.Error:
+        own = {}
+    found = old.execute(_objects(database)).fetchall()
+    return [f"{kind} {name}" for kind, name, digest in found if digest is None or own.get(name) != digest]
+
+
+def _keep(db: Path) -> str:
+    """Move a lake.db with the user's own objects aside; returns how to attach it."""
+    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside = db.with_name(f"lake.{stamp}.db")
+    wal = db.with_name(f"{db.name}.wal")
+    if wal.exists():
+        replace(wal, aside.with_name(f"{aside.name}.wal"))
+    replace(db, aside)
+    return f"attach '{aside}' as mine"
+
+
+def _waiting(db: Path, error: str) -> str:
+    holder = error.split("Conflicting lock is held in ")[-1].split(". See")[0] if "held in" in error else "another program"
+    return (
+        f"{db.name} is open read-write in {holder}: the new views wait in lake.next.db and move in at the first "
+        "build after it is closed (open it with `duckdb -readonly lake.db`, and nothing ever waits)"
+    )

@@ -44,7 +44,6 @@ class Model:
     text: str
     sentence: str
     keys: dict[str, str] = field(hash=False)
-    is_own: bool = False
 
     @property
     def grain(self) -> list[str]:
@@ -70,7 +69,7 @@ class Models:
     def __init__(self, lake: Lake):
         self.lake = lake
         roots = list(dict.fromkeys([lake.folder, SHIPPED]))
-        self.models = {path.stem: _model(path, lake) for path in _files(roots, "sql", "*/*.sql")}
+        self.models = {path.stem: _model(path) for path in _files(roots, "sql", "*/*.sql")}
         self.macros = {path.stem: path for path in _files(roots, "macros", "*.sql")}
         loader = jinja2.FileSystemLoader(roots)
         self.jinja = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)
@@ -87,6 +86,10 @@ class Models:
     def stored(self) -> list[Model]:
         """The models whose rows are published as files."""
         return [model for model in self.models.values() if model.file]
+
+    def is_own(self, path: Path) -> bool:
+        """Whether a file is the lake's own, in place of a shipped one or beside them."""
+        return self.lake.folder != SHIPPED and path.is_relative_to(self.lake.folder)
 
     def render(self, name: str, **unit) -> str:
         """The SQL of a model for one unit of work; what a unit leaves out is a placeholder."""
@@ -138,12 +141,12 @@ class Models:
         return direct.union(*(self.readers(model) for model in direct))
 
     @functools.cache  # noqa: B019
-    def fingerprint(self, name: str) -> str:
-        """Hash of the SQL that makes a relation, with its macros; comments and spaces do not count."""
-        parts = [f"{model}: {normalised(self.render(model))}" for model in self.chain(name)]
-        words = {word for part in parts for word in re.findall(r"\w+", part)}
-        parts += [self._macro(macro) for macro in sorted(self._macros_of(words))]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    def fingerprint(self, name: str) -> dict[str, str]:
+        """File → hash of the SQL that makes a relation, macros included; comments and spaces do not count."""
+        texts = {f"sql/{self[model].layer}/{model}.sql": normalised(self.render(model)) for model in self.chain(name)}
+        words = {word for text in texts.values() for word in re.findall(r"\w+", text)}
+        texts |= {f"macros/{macro}.sql": self._macro(macro) for macro in self._macros_of(words)}
+        return {file: hashlib.sha256(text.encode()).hexdigest()[:12] for file, text in sorted(texts.items())}
 
     @functools.cache  # noqa: B019
     def columns_read(self, relation: str) -> tuple[str, ...]:
@@ -165,10 +168,20 @@ class Models:
             if not ready:
                 raise click.ClickException(f"macros use each other in a circle: {sorted(set(names) - set(done))}")
             done += ready
-        return [self.macros[name].read_text(encoding="utf-8") for name in done]
+        return [self._text(name) for name in done if not self._is_table_macro(name)]
+
+    def table_macro_sql(self) -> list[str]:
+        """The macros that return rows: they read views, so they come after these."""
+        return [self._text(name) for name in sorted(self.macros) if self._is_table_macro(name)]
+
+    def _is_table_macro(self, name: str) -> bool:
+        return bool(re.search(r"\) as table ", self._macro(name)))
+
+    def _text(self, name: str) -> str:
+        return self.macros[name].read_text(encoding="utf-8")
 
     def _macro(self, name: str) -> str:
-        return normalised(self.macros[name].read_text(encoding="utf-8"))
+        return normalised(self._text(name))
 
     def _macros_of(self, words: set[str]) -> set[str]:
         found, queue = set(), set(self.macros) & words
@@ -177,6 +190,14 @@ class Models:
             found.add(name)
             queue |= (set(self.macros) & set(re.findall(r"\w+", self._macro(name)))) - found
         return found
+
+
+def why_changed(old: dict[str, str], new: dict[str, str]) -> str | None:
+    """Which files made one fingerprint differ from another, None when they are equal."""
+    names = sorted(name for name in old | new if old.get(name) != new.get(name))
+    if not names:
+        return None
+    return f"{', '.join(names[:3])}{' and others' if len(names) > 3 else ''} changed"
 
 
 def normalised(sql: str) -> str:
@@ -208,7 +229,7 @@ def _files(roots: list[Path], folder: str, pattern: str) -> list[Path]:
     return [found[key] for key in sorted(found)]
 
 
-def _model(path: Path, lake: Lake) -> Model:
+def _model(path: Path) -> Model:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -217,8 +238,7 @@ def _model(path: Path, lake: Lake) -> Model:
         raise click.ClickException(
             f"{path}: a file name is a relation name: lower-case letters, digits and _ only"
         )
-    is_own = lake.folder != SHIPPED and path.is_relative_to(lake.folder)
-    return Model(path.stem, path.parent.name, path, text, *_header(path, text), is_own=is_own)
+    return Model(path.stem, path.parent.name, path, text, *_header(path, text))
 
 
 def _header(path: Path, text: str) -> tuple[str, dict[str, str]]:

@@ -7,7 +7,7 @@ import duckdb
 
 from runner import notes
 from runner.inventory import Symbol, published_days
-from runner.models import Models
+from runner.models import Models, why_changed
 from runner.publish import Published, read_metadata, target
 from runner.stage import run
 from runner.ticks import day_text, view_ticks
@@ -251,8 +251,9 @@ class Planner:
             return "not there"
         if self.force:
             return "asked for"
-        if not any_sql and found[1].sql != self.models.fingerprint(name):
-            return "SQL changed"
+        changed = why_changed(found[1].sql, self.models.fingerprint(name))
+        if changed and not any_sql:
+            return changed
         if found[1].inputs != inputs:
             return "inputs changed"
         return None

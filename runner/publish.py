@@ -23,7 +23,7 @@ SHARING_VIOLATION_S = 10
 class Published:
     """What the metadata of a published file says."""
 
-    sql: str
+    sql: dict[str, str]
     inputs: dict
     rows: int
     hash: str
@@ -47,7 +47,7 @@ def publish(
 ) -> int:
     """Write the temporary table `published`, sorted by the grain, and move it into place; returns its rows.
 
-    `meta`: sql (fingerprint), inputs and note (JSON-ready); row count and hash are added.
+    `meta`: sql (file → hash), inputs and note (JSON-ready); row count and hash are added.
     """
     columns = [row[0] for row in con.execute("describe published").fetchall()]
     listed = ", ".join(f'"{column}"' for column in columns)
@@ -55,13 +55,13 @@ def publish(
         f"select count(*), coalesce(sum(hash({listed})), 0)::varchar from published"
     ).fetchone()
     pairs = {
-        "lake.sql": meta["sql"],
-        "lake.inputs": json.dumps(meta.get("inputs", {}), sort_keys=True, separators=(",", ":")),
+        "lake.sql": _json(meta["sql"]),
+        "lake.inputs": _json(meta.get("inputs", {})),
         "lake.rows": str(rows),
         "lake.hash": total,
-        "lake.note": json.dumps(meta.get("note", {}), sort_keys=True, separators=(",", ":")),
+        "lake.note": _json(meta.get("note", {})),
     }
-    quoted = ", ".join(f"'{key}': '{value}'" for key, value in pairs.items())
+    quoted = ", ".join(f"'{key}': '{sql_text(value)}'" for key, value in pairs.items())
     level = ", compression_level 1" if compression == "zstd" else ""
     staging = base / "work" / "publishing" / f"{uuid.uuid4().hex}.parquet"
     staging.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +72,10 @@ def publish(
     )
     move(staging, path)
     return rows
+
+
+def _json(value: dict) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def move(staging: Path, path: Path) -> None:
@@ -125,7 +129,7 @@ def read_metadata(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> dict[Pat
 
 def _published(pairs: dict[str, str]) -> Published:
     return Published(
-        sql=pairs["lake.sql"],
+        sql=json.loads(pairs["lake.sql"]),
         inputs=json.loads(pairs["lake.inputs"]),
         rows=int(pairs["lake.rows"]),
         hash=pairs["lake.hash"],

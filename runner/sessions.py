@@ -6,10 +6,10 @@ import duckdb
 
 from runner import notes
 from runner.inventory import folders, published_days
-from runner.models import Models
+from runner.models import Models, why_changed
 from runner.paths import encode
 from runner.plan import Unit
-from runner.publish import file_list, read_metadata, target
+from runner.publish import Published, file_list, read_metadata, target
 from runner.stage import run
 
 
@@ -43,9 +43,7 @@ def units(con: duckdb.DuckDBPyConnection, models: Models, exchange: str) -> list
     return stale
 
 
-def _why(found: object, sql: str, inputs: dict) -> str | None:
+def _why(found: Published | None, sql: dict[str, str], inputs: dict) -> str | None:
     if found is None:
         return "not there"
-    if found.sql != sql:
-        return "SQL changed"
-    return None if found.inputs == inputs else "inputs changed"
+    return why_changed(found.sql, sql) or (None if found.inputs == inputs else "inputs changed")

@@ -14,7 +14,7 @@ import click
 import duckdb
 
 from runner import notes
-from runner.models import Models
+from runner.models import Models, why_changed
 from runner.paths import encode, hour_of_part
 from runner.publish import file_list, replace, sql_text
 
@@ -54,17 +54,17 @@ def hours_of_day(folder: Path, exchange: str, symbol: str, day: str) -> list[Hou
     return [Hour(exchange, symbol, day, hour, folder, tuple(parts)) for hour, parts in sorted(hours.items())]
 
 
-def fingerprint(models: Models) -> str:
-    """Hash of all SQL that makes an hour part."""
-    return "-".join(models.fingerprint(name)[:6] for name in STAGE_MODELS)
+def fingerprint(models: Models) -> dict[str, str]:
+    """File → hash of all SQL that makes an hour part."""
+    return {file: digest for name in STAGE_MODELS for file, digest in models.fingerprint(name).items()}
 
 
-def why_stale(hour: Hour, note: dict | None, sql: str, offsets: dict, stalls: dict) -> str | None:
+def why_stale(hour: Hour, note: dict | None, sql: dict, offsets: dict, stalls: dict) -> str | None:
     """Why an hour must be staged again, None when its note still holds. Raw that is missing is no reason."""
     if note is None:
         return "not staged yet"
-    if note["sql"] != sql:
-        return "staging SQL changed"
+    if changed := why_changed(note["sql"], sql):
+        return changed
     known = {tuple(part) for part in note["raw"]}
     if fresh := [name for name, size in hour.parts if (name, size) not in known]:
         return f"{len(fresh)} new raw part{'s' * (len(fresh) > 1)}"
@@ -77,7 +77,7 @@ def why_stale(hour: Hour, note: dict | None, sql: str, offsets: dict, stalls: di
     return None
 
 
-def stage(con: duckdb.DuckDBPyConnection, models: Models, hour: Hour, sql: str) -> dict:
+def stage(con: duckdb.DuckDBPyConnection, models: Models, hour: Hour, sql: dict) -> dict:
     """Parse an hour's raw parts and write its hour part; returns its note.
 
     The connection holds `connections` and `session_events`. ClickException where DuckDB cannot read a part at all.
@@ -120,7 +120,7 @@ def run(
         raise click.ClickException(f"{models[name].path}: {error}") from error
 
 
-def _note(con: duckdb.DuckDBPyConnection, hour: Hour, sql: str) -> dict:
+def _note(con: duckdb.DuckDBPyConnection, hour: Hour, sql: dict) -> dict:
     lines, rejects = con.execute(
         "select count(*), count(*) filter (not (is_trade or is_quote or is_absent)) from lines"
     ).fetchone()

@@ -44,9 +44,10 @@ counted as (
         steps.after_id,
         steps.before_second,
         steps.after_second,
+        -- the filter, because least and greatest skip nulls
         coalesce(sum(
             least(absent.last_id, steps.after_id - 1) - greatest(absent.first_id, steps.before_id + 1) + 1
-        ), 0)::bigint as absent_upstream
+        ) filter (absent.first_id is not null), 0)::bigint as absent_upstream
     from steps
     left join absent on absent.first_id < steps.after_id and absent.last_id > steps.before_id
     group by all

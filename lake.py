@@ -1,0 +1,64 @@
+"""The command line of the lake, and connect() for notebooks: `import lake; lake.connect().sql("from bars_1m")`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ingest.command import collect
+from replay.command import replay
+from runner.command import build, graph, ls, shell, sql
+from runner.demo import demo
+from runner.init import init
+
+
+class Commands(click.Group):
+    """Commands whose errors are one sentence; `--debug` shows where they come from."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise click.ClickException(f"{text} (`lake --debug …` shows where)") from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(package_name="market-lake", prog_name="lake")
+@click.option("--debug", is_flag=True, help="Show stack traces and log lines of level DEBUG.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Record Binance trades and quotes, build exact 1-second bars, query them with DuckDB.
+
+    \b
+    First minutes:
+      lake demo                    a tour without network
+      lake init my-lake            a lake of your own
+      lake collect                 record until Ctrl+C
+      lake build                   raw lines become bars
+      lake sql "from bars_1m"      query (or: duckdb lake.db)
+    """
+    ctx.obj = {"debug": debug}
+
+
+for command in (demo, init, collect, build, replay, ls, graph, sql, shell):
+    cli.add_command(command)
+
+
+def connect(folder: Path | str | None = None):
+    """A DuckDB connection in memory with the lake's views (bars_1s, trades, tape …) and macros, in UTC.
+
+    `folder`: the lake's folder or its config.yml; by default the current one. It never opens lake.db, so it blocks
+    neither a build nor a shell, and new data appears in it by itself.
+    """
+    from runner import catalog, config
+
+    return catalog.connect(config.load(Path(folder) if folder else None))
+
+
+if __name__ == "__main__":
+    sys.exit(cli())

@@ -1,0 +1,161 @@
+"""The commands of the runner: build, ls, graph, sql, shell."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+config_option = click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="The lake's config.yml, or its folder.  [default: .]"
+)
+
+
+def _symbols(context: click.Context, parameter: click.Parameter, value: str | None) -> frozenset[str]:
+    return frozenset(name.strip() for name in (value or "").split(",") if name.strip())
+
+
+def _day(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    from runner.inventory import is_day
+
+    if value is not None and not is_day(value):
+        raise click.BadParameter(f"{value!r} is not a day; write 2025-10-20")
+    return value
+
+
+@click.command("build")
+@click.option("--dry-run", is_flag=True, help="Say what is stale and why; change nothing.")
+@click.option("--select", metavar="NAME[+]", help="Only these relations, separated by commas; + adds what reads one.")
+@click.option("--symbols", callback=_symbols, help="Only these symbols, separated by commas.")
+@click.option("--date", "day", callback=_day, metavar="DAY", help="Only this UTC day, as 2025-10-20.")
+@click.option("--full-refresh", is_flag=True, help="Rebuild what is chosen from ticks, stale or not.")
+@click.option("--from-raw", is_flag=True, help="Rebuild what is chosen from raw lines, stale or not.")
+@click.option("--threads", type=click.IntRange(1), help="Units worked at side by side.  [default: one a core]")
+@config_option
+@click.pass_context
+def build(ctx, dry_run, select, symbols, day, full_refresh, from_raw, threads, config_file) -> None:
+    """Turn new raw lines into trades, quotes, bars and certificates.
+
+    Only what is stale is built: new or late raw, changed SQL or macros, deleted files.
+    A second build does nothing.
+
+    \b
+    Example:
+      lake build --dry-run
+      lake build --select bars_1s+ --symbols SOLUSDT --date 2025-10-20
+    """
+    from runner import logs
+    from runner.build import Choice
+    from runner.build import build as run_build
+    from runner.config import load
+
+    lake = load(config_file)
+    if not dry_run:
+        logs.setup(lake, "transformer", debug=(ctx.obj or {}).get("debug", False))
+    choice = Choice(select or "", symbols, day, full_refresh, from_raw)
+    report = run_build(lake, choice, dry_run, threads)
+    for line in report.told(dry_run):
+        click.echo(line)
+    if report.failed:
+        raise click.ClickException("\n".join(report.failed))
+
+
+@click.command("ls")
+@config_option
+def ls(config_file) -> None:
+    """List all relations and macros: layer, where they are stored, what one row is.
+
+    \b
+    Example:
+      lake ls
+    """
+    from runner.config import load
+    from runner.models import Models
+
+    models = Models(load(config_file))
+    width = max(len(name) for name in (*models.models, *models.macros))
+    for model in sorted(models.models.values(), key=lambda model: (model.layer, model.name)):
+        mark = "*" if model.is_own else " "
+        kind = "view" if model.is_view else model.file or "-"
+        click.echo(f"{mark} {model.layer:8} {model.name:{width}}  {kind}\n{'':{width + 13}}{model.sentence}")
+    for name, path in sorted(models.macros.items()):
+        click.echo(f"{'*' if models.is_own(path) else ' '} {'macro':8} {name}")
+    if any(model.is_own for model in models.models.values()) or any(map(models.is_own, models.macros.values())):
+        click.echo("* = from this lake's own folder")
+
+
+@click.command("graph")
+@config_option
+def graph(config_file) -> None:
+    """Print which relation reads which, as a Mermaid graph.
+
+    \b
+    Example:
+      lake graph > graph.mmd
+    """
+    from runner.config import load
+    from runner.models import Models
+
+    models = Models(load(config_file))
+    click.echo("graph LR")
+    for layer in dict.fromkeys(model.layer for model in models.models.values()):
+        click.echo(f"  subgraph {layer}")
+        for model in models.models.values():
+            if model.layer == layer:
+                click.echo(f"    {model.name}[({model.name})]" if model.file else f"    {model.name}")
+        click.echo("  end")
+    for name in models.models:
+        for read in sorted(models.reads(name)):
+            click.echo(f"  {read} --> {name}")
+
+
+@click.command("sql")
+@click.argument("query")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
+    help="How the rows are printed.",
+)
+@config_option
+def sql(query, form, config_file) -> None:
+    """Run a query on the lake; times are UTC. It never blocks a build.
+
+    \b
+    Example:
+      lake sql "from latest_price"
+      lake sql "from bars('SOLUSDT', '2025-10-20', '2025-10-21')" --format csv
+    """
+    import duckdb
+
+    from runner import catalog
+    from runner.answer import printed
+    from runner.config import load
+
+    con = catalog.connect(load(config_file))
+    try:
+        for line in printed(con, query, form):
+            click.echo(line, nl=False)
+    except duckdb.Error as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command("shell")
+@config_option
+def shell(config_file) -> None:
+    """Open the lake in the duckdb shell, read-only and in UTC; it never blocks a build.
+
+    \b
+    Example:
+      lake shell
+    """
+    from runner.config import load
+
+    lake = load(config_file)
+    here = Path(sys.executable).parent
+    duckdb = shutil.which("duckdb") or shutil.which("duckdb", path=str(here))
+    if duckdb is None:
+        raise click.ClickException("there is no duckdb shell on this machine; get it with `pip install duckdb-cli`")
+    if not lake.db.exists():
+        raise click.ClickException(f"{lake.db} is not there yet; make it with `lake build`")
+    status = subprocess.call([duckdb, "-readonly", "-cmd", "set TimeZone = 'UTC'", str(lake.db)])
+    raise click.exceptions.Exit(status)
