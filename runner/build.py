@@ -17,7 +17,8 @@ from runner.execute import execute, prepare
 from runner.inventory import Symbol
 from runner.lock import hold
 from runner.models import Models
-from runner.plan import Planner, SymbolPlan, Unit
+from runner.plan import Planner, SymbolPlan
+from runner.unit import Unit
 from runner.workers import Workers
 
 BUILD_WAIT_S = 60
@@ -173,7 +174,8 @@ class Build:
         notes.load(self.con, "noted_newest", rows, notes.TABLES["noted_newest"][1])
         for name in ("connections", "lake_clock"):
             stage.run(self.con, self.models, name, {})
-        self.workers.share(self.con, "session_events", "connections")
+        empty = [f"no_{model.name}" for model in self.models.stored()]
+        self.workers.share(self.con, "session_events", "connections", *empty)
 
     def _stale_hours(self, symbols: list[Symbol]) -> list[tuple[stage.Hour, str]]:
         offsets = dict(self.con.execute("select conn, offset_us from connections").fetchall())
@@ -206,9 +208,9 @@ class Build:
             self.report.rejects += note["rejects"]
 
     def _plan(self, symbols: list[Symbol], until_us: int) -> list[SymbolPlan]:
-        force = self.choice.force
+        force, may_lose = self.choice.force, self.choice.from_raw
         plans = self.workers.map(
-            lambda con, symbol: Planner(con, self.models, until_us, force).plan(symbol), symbols
+            lambda con, symbol: Planner(con, self.models, symbol, until_us, force, may_lose).plan(), symbols
         )
         good = []
         for symbol, plan in zip(symbols, plans, strict=True):
@@ -229,9 +231,9 @@ class Build:
         self.report.units += units
         if self.dry_run:
             return
-        force = self.choice.from_raw
+        may_lose = self.choice.from_raw
         results = self.workers.map(
-            lambda con, unit: execute(con, self.models, unit, until_us, may_lose=force), units
+            lambda con, unit: execute(con, self.models, unit, until_us, may_lose), units
         )
         for result in results:
             if isinstance(result, click.ClickException):

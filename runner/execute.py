@@ -7,10 +7,11 @@ import duckdb
 
 from runner import engine, notes
 from runner.models import Models
-from runner.plan import DAILY, PLAN_MODELS, Unit
+from runner.plan import PLAN_MODELS
 from runner.publish import file_list, publish
-from runner.stage import run
-from runner.ticks import first_hour, view_ticks
+from runner.stage import run, unit_values
+from runner.ticks import hours_of, view_ticks
+from runner.unit import Unit
 
 KEY = {"trades": "trade_id", "quotes": "update_id"}
 
@@ -25,7 +26,7 @@ def execute(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit, until_us
     elif unit.relation == "rejects":
         _rejects(con, models, unit)
     else:
-        notes.load(con, "published", *unit.context["table"])
+        unit.context["published"].load(con, "published")
     compression = "zstd"
     if unit.relation == "bars_1s":
         compression = models.lake.config.transformer.parquet_compression
@@ -35,9 +36,8 @@ def execute(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit, until_us
 
 def _ticks(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit, until_us: int, may_lose: bool) -> dict:
     """Make `published` the trades or quotes of a day; returns their notes."""
-    midnight = first_hour(unit.day)
-    hours = (midnight, midnight + 23)
-    view_ticks(con, models, unit.relation, unit.exchange, unit.symbol, unit.sources, hours, until_us)
+    hours = hours_of(unit.day)
+    view_ticks(con, models, unit.relation, (unit.exchange, unit.symbol), unit.sources, (hours[0], hours[-1]), until_us)
     con.execute(f"create or replace temp table published as from {unit.relation}")
     if unit.path.exists() and not may_lose:
         _refuse_loss(con, unit)
@@ -76,12 +76,12 @@ def _refuse_loss(con: duckdb.DuckDBPyConnection, unit: Unit) -> None:
 
 def _bars(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:
     """Make `published` the bars of a day: the hours that changed anew, the others from the file that is there."""
-    for name, table in unit.context["tables"].items():
-        notes.load(con, name, *table)
+    for name in ("bar_hours", "holes", "merged_covers"):
+        unit.context[name].load(con, name)
     first, last = unit.hours[0], unit.hours[-1]
     for stream, sources in unit.context["sources"].items():
-        view_ticks(con, models, stream, unit.exchange, unit.symbol, sources, (first, last))
-    values = {"exchange": unit.exchange, "symbol": unit.symbol.replace("'", "''"), "day": unit.day}
+        view_ticks(con, models, stream, (unit.exchange, unit.symbol), sources, (first, last))
+    values = unit_values(unit.exchange, unit.symbol, unit.day)
     for name in ("trade_bars_1s", "quote_bars_1s"):
         run(con, models, name, values, kind="view")
     run(con, models, "bars_1s", values)
@@ -104,7 +104,7 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> None:
     nothing = file_list([_empty_file(models.lake.base)])
     notes.load_notes(con, [], [])
     run(con, models, "session_events", {"raw_files": nothing})
-    for name in ("sessions", "connections", "stalls", "lake_clock", "overlapping_hours"):
+    for name in ("sessions", "connections", "lake_clock", "overlapping_hours", "stalls"):
         run(con, models, name, {})
     for name in ("lines", "clock", "staged_trades", "staged_quotes", "cover_pieces", "newest", "rejects"):
         run(con, models, name, {"raw_files": nothing})
@@ -113,7 +113,7 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> None:
         con.execute(f"create or replace temp view noted_{name} as from {name}")
     for name in ("trade_hours", "trade_runs", "quote_hours", "staged_trade_hours", "trade_bars_1s", "quote_bars_1s"):
         run(con, models, name, {})
-    for name in [*PLAN_MODELS, *DAILY, "bars_1s"]:
+    for name in [*PLAN_MODELS[1:], "bars_1s"]:
         run(con, models, name, {})
     for name in (*(model.name for model in models.stored()), "session_events"):
         con.execute(f"create or replace temp table no_{name} as from {name}")

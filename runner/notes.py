@@ -5,10 +5,13 @@ metadata of a published file. The plan loads notes into the tables named `noted_
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import msgspec
+
+FORMAT = 1
 
 # Table → key in a note, and its columns. Sums of hashes are HUGEINT, prices stay text until a model casts them.
 HASHED = "HUGEINT"
@@ -48,51 +51,73 @@ TABLES = {
 EXACT = {"exact_trade_hours": "noted_trade_hours", "exact_quote_hours": "noted_quote_hours"}
 
 
-def structure(columns: dict[str, str]) -> str:
-    """The type of a list of rows: STRUCT("hour" BIGINT, …)[]."""
-    fields = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-    return f"STRUCT({fields})[]"
+@dataclass(frozen=True)
+class Table:
+    """A small relation on its way from one connection to another: its rows as JSON, its columns' types."""
+
+    rows: str
+    types: dict[str, str]
+    digest: str = ""
+
+    def load(self, con: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Make it a temporary table."""
+        fields = ", ".join(f'"{column}" {kind}' for column, kind in self.types.items())
+        con.execute(
+            f"create or replace temp table {name} as "
+            f"select unnest(cast(cast($rows as json) as struct({fields})[]), recursive := true)",
+            {"rows": self.rows},
+        )
 
 
-def load(con: duckdb.DuckDBPyConnection, table: str, rows: list[dict], columns: dict[str, str]) -> None:
-    """Make rows a temporary table; each row has at least the columns."""
-    con.execute(
-        f"create or replace temp table {table} as "
-        f"select unnest(cast(cast($rows as json) as {structure(columns)}), recursive := true)",
-        {"rows": json.dumps(rows)},
-    )
+def table(con: duckdb.DuckDBPyConnection, relation: str) -> Table:
+    """A small relation of a connection, ready to be loaded into another."""
+    types = {row[0]: row[1] for row in con.execute(f"describe (from {relation})").fetchall()}
+    return Table(_json(con, relation), types)
+
+
+def tables_by_day(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, Table]:
+    """A small relation cut by its column `day`, with the logical hash of each day's rows."""
+    types = {row[0]: row[1] for row in con.execute(f"describe {relation}").fetchall()}
+    columns = ", ".join(f'"{column}"' for column in types)
+    found = con.execute(
+        f"select day::varchar, to_json(list(r))::varchar, sum(hash({columns}))::varchar "
+        f"from (from {relation}) as r group by day order by day"
+    ).fetchall()
+    return {day: Table(rows, types, digest) for day, rows, digest in found}
+
+
+def load(con: duckdb.DuckDBPyConnection, name: str, rows: list[dict], types: dict[str, str]) -> None:
+    """Make rows a temporary table; each row has just these columns."""
+    Table(json.dumps(rows), types).load(con, name)
 
 
 def load_notes(con: duckdb.DuckDBPyConnection, staged: list[dict], kept: list[dict]) -> None:
     """Fill the `noted_…` tables of one symbol from its hour parts and from the day files that are their own source."""
-    for table, (key, columns) in TABLES.items():
+    for name, (key, types) in TABLES.items():
         rows = [row for note in staged for row in note.get(key, ())]
         more = [row for note in kept for row in note.get(key, ())]
-        if table == "noted_trade_hours":
-            columns = {**columns, "is_kept": "BOOLEAN"}
-            rows = [{**row, "is_kept": False} for row in rows] + [{**row, "is_kept": True} for row in more]
-        else:
-            rows += more
-        load(con, table, rows, columns)
-    for table, like in EXACT.items():
-        con.execute(f"create or replace temp table {table} as from {like} limit 0")
+        if name == "noted_trade_hours":
+            types = {**types, "is_kept": "BOOLEAN"}
+            rows = [{**row, "is_kept": False} for row in rows]
+            more = [{**row, "is_kept": True} for row in more]
+        load(con, name, rows + more, types)
+    for name, like in EXACT.items():
+        con.execute(f"create or replace temp table {name} as from {like} limit 0")
 
 
 def rows_of(con: duckdb.DuckDBPyConnection, relation: str) -> list[dict]:
     """The rows of a small relation, as they go into a note."""
-    text = con.execute(f"select coalesce(to_json(list(r)), '[]') from (from {relation}) as r").fetchone()[0]
-    return json.loads(text)
+    return msgspec.json.decode(_json(con, relation))
 
 
-def table(con: duckdb.DuckDBPyConnection, relation: str) -> tuple[list[dict], dict[str, str]]:
-    """A small relation as load() takes it: its rows, and its columns' types."""
-    types = {row[0]: row[1] for row in con.execute(f"describe (from {relation})").fetchall()}
-    return rows_of(con, relation), types
+def _json(con: duckdb.DuckDBPyConnection, relation: str) -> str:
+    return con.execute(f"select coalesce(to_json(list(r)), '[]')::varchar from (from {relation}) as r").fetchone()[0]
 
 
 def read(path: Path) -> dict | None:
-    """An hour part's note; None where there is none or a crash left half of one."""
+    """An hour part's note; None where there is none, a crash left half of one, or another version wrote it."""
     try:
-        return msgspec.json.decode(path.read_bytes())
+        note = msgspec.json.decode(path.read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+    return note if isinstance(note, dict) and note.get("format") == FORMAT else None

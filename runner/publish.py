@@ -7,27 +7,13 @@ import json
 import os
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-from loguru import logger
-
 from runner.models import Model
 from runner.paths import day_folder, encode
 
 SHARING_VIOLATION_S = 10
-
-
-@dataclass(frozen=True)
-class Published:
-    """What the metadata of a published file says."""
-
-    sql: dict[str, str]
-    inputs: dict
-    rows: int
-    hash: str
-    note: dict
 
 
 def target(base: Path, model: Model, exchange: str, symbol: str | None, day: str) -> Path:
@@ -110,31 +96,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def read_metadata(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> dict[Path, Published]:
-    """The metadata of published files; one that is not ours or not readable is left out, and so rebuilt."""
-    found: dict[str, dict[str, str]] = {}
-    for path in paths:
-        try:
-            rows = con.execute(
-                "select decode(key), decode(value) from parquet_kv_metadata($path)", {"path": str(path)}
-            ).fetchall()
-        except duckdb.Error as error:
-            logger.warning("{} cannot be read and will be rebuilt where its inputs are there ({})", path, error)
-            continue
-        found[path] = dict(rows)
-    return {path: _published(pairs) for path, pairs in found.items() if "lake.sql" in pairs}
-
-
-def _published(pairs: dict[str, str]) -> Published:
-    return Published(
-        sql=json.loads(pairs["lake.sql"]),
-        inputs=json.loads(pairs["lake.inputs"]),
-        rows=int(pairs["lake.rows"]),
-        hash=pairs["lake.hash"],
-        note=json.loads(pairs["lake.note"]),
-    )
 
 
 def sql_text(value: object) -> str:

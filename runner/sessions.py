@@ -6,11 +6,12 @@ import duckdb
 
 from runner import notes
 from runner.inventory import folders, published_days
-from runner.models import Models, why_changed
+from runner.metadata import Metadata
+from runner.models import Models
 from runner.paths import encode
-from runner.plan import Unit
-from runner.publish import Published, file_list, read_metadata, target
+from runner.publish import file_list, target
 from runner.stage import run
+from runner.unit import Unit, why_stale
 
 
 def load(con: duckdb.DuckDBPyConnection, models: Models, exchange: str) -> None:
@@ -26,24 +27,14 @@ def load(con: duckdb.DuckDBPyConnection, models: Models, exchange: str) -> None:
 
 def units(con: duckdb.DuckDBPyConnection, models: Models, exchange: str) -> list[Unit]:
     """The days of connections that are stale."""
-    model = models["sessions"]
-    published = published_days(models.lake.base, model, exchange, None)
-    meta = read_metadata(con, list(published.values()))
-    columns = ", ".join(row[0] for row in con.execute("describe sessions").fetchall())
+    base, model = models.lake.base, models["sessions"]
+    days = published_days(base, model, exchange, None)
+    found = Metadata(base / "work" / "metadata" / f"{encode(exchange)}.msgpack").read(con, list(days.values()))
     stale = []
-    for day, digest in con.execute(
-        f"select day::varchar, sum(hash({columns}))::varchar from sessions group by day order by day"
-    ).fetchall():
-        found = meta.get(published.get(day, Path()))
-        why = _why(found, models.fingerprint("sessions"), {"rows": digest})
+    for day, table in notes.tables_by_day(con, "sessions").items():
+        inputs = {"rows": table.digest}
+        why = why_stale(found.get(days.get(day, Path())), models.fingerprint("sessions"), inputs)
         if why:
-            path = target(models.lake.base, model, exchange, None, day)
-            context = {"table": notes.table(con, f"(from sessions where day = date '{day}')")}
-            stale.append(Unit("sessions", exchange, None, day, path, why, inputs={"rows": digest}, context=context))
+            path = target(base, model, exchange, None, day)
+            stale.append(Unit("sessions", exchange, None, day, path, why, inputs=inputs, context={"published": table}))
     return stale
-
-
-def _why(found: Published | None, sql: dict[str, str], inputs: dict) -> str | None:
-    if found is None:
-        return "not there"
-    return why_changed(found.sql, sql) or (None if found.inputs == inputs else "inputs changed")

@@ -5,6 +5,7 @@ rejects.parquet, and note.json, written last: without it the folder does not cou
 """
 
 import json
+import re
 import shutil
 import uuid
 from dataclasses import dataclass
@@ -82,12 +83,8 @@ def stage(con: duckdb.DuckDBPyConnection, models: Models, hour: Hour, sql: dict)
 
     The connection holds `connections` and `session_events`. ClickException where DuckDB cannot read a part at all.
     """
-    unit = {
-        "exchange": hour.exchange,
-        "symbol": sql_text(hour.symbol),
-        "day": hour.day,
-        "raw_files": file_list([hour.folder / name for name, _ in hour.parts]),
-    }
+    unit = unit_values(hour.exchange, hour.symbol, hour.day)
+    unit["raw_files"] = file_list([hour.folder / name for name, _ in hour.parts])
     for name in ("stalls", "lines", "clock", "staged_trades", "staged_quotes", "cover_pieces"):
         run(con, models, name, unit)
     con.execute("create or replace temp view noted_trades as from staged_trades")
@@ -110,14 +107,27 @@ def stage(con: duckdb.DuckDBPyConnection, models: Models, hour: Hour, sql: dict)
     return note
 
 
+def unit_values(exchange: str, symbol: str | None, day: str) -> dict[str, str]:
+    """What a template is told of its unit; names go into SQL strings, so their quotes are doubled."""
+    return {"exchange": sql_text(exchange), "symbol": sql_text(symbol or ""), "day": day}
+
+
 def run(
     con: duckdb.DuckDBPyConnection, models: Models, name: str, unit: dict, kind: str = "table"
 ) -> None:
-    """Make one model's relation in a connection; an error names the SQL file and passes DuckDB's message on."""
+    """Make one model's relation in a connection; an error names the SQL file, its line and DuckDB's message."""
+    sql = models.render(name, **unit)
     try:
-        con.execute(f"create or replace temp {kind} {name} as {models.render(name, **unit)}")
+        con.execute(f"create or replace temp {kind} {name} as {sql}")
     except duckdb.Error as error:
-        raise click.ClickException(f"{models[name].path}: {error}") from error
+        raise sql_error(models[name].path, error) from error
+
+
+def sql_error(path: Path, error: duckdb.Error) -> click.ClickException:
+    """One sentence for DuckDB's error, with the line of the SQL file where it names one."""
+    text = str(error).strip()
+    line = re.search(r"^LINE (\d+):", text, re.MULTILINE)
+    return click.ClickException(f"{path}{f', line {line[1]}' if line else ''}: {text}")
 
 
 def _note(con: duckdb.DuckDBPyConnection, hour: Hour, sql: dict) -> dict:
@@ -125,6 +135,7 @@ def _note(con: duckdb.DuckDBPyConnection, hour: Hour, sql: dict) -> dict:
         "select count(*), count(*) filter (not (is_trade or is_quote or is_absent)) from lines"
     ).fetchone()
     return {
+        "format": notes.FORMAT,
         "sql": sql,
         "raw": [list(part) for part in hour.parts],
         "lines": lines,

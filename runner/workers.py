@@ -8,7 +8,6 @@ import click
 import duckdb
 
 from runner import engine, notes
-from runner.execute import prepare
 from runner.models import Models
 
 
@@ -19,7 +18,7 @@ class Workers:
         self.models, self.local = models, threading.local()
         self.pool = ThreadPoolExecutor(max_workers=threads)
         self.opened: list[duckdb.DuckDBPyConnection] = []
-        self.shared: dict[str, tuple[list[dict], dict[str, str]]] = {}
+        self.shared: dict[str, notes.Table] = {}
         self.version = 0
 
     def __enter__(self) -> "Workers":
@@ -32,8 +31,8 @@ class Workers:
 
     def share(self, con: duckdb.DuckDBPyConnection, *tables: str) -> None:
         """Give all workers a copy of some small tables."""
-        for table in tables:
-            self.shared[table] = notes.table(con, table)
+        for name in tables:
+            self.shared[name] = notes.table(con, name)
         self.version += 1
 
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -42,10 +41,9 @@ class Workers:
             self.local.con = engine.connect(self.models)
             self.local.version = 0
             self.opened.append(self.local.con)
-            prepare(self.local.con, self.models)
         if self.local.version != self.version:
-            for table, (rows, types) in self.shared.items():
-                notes.load(self.local.con, table, rows, types)
+            for name, table in self.shared.items():
+                table.load(self.local.con, name)
             self.local.version = self.version
         return self.local.con
 
@@ -53,11 +51,13 @@ class Workers:
         """work(connection, item) of each item, in order; where it fails, the ClickException stands for the result."""
 
         def one(item: object) -> object:
+            con = self.connection()
+            engine.clear(con, self.models, keep=tuple(self.shared))
             try:
-                con = self.connection()
-                engine.clear(con, self.models, keep=tuple(self.shared))
                 return work(con, item)
             except click.ClickException as error:
                 return error
+            except (duckdb.Error, OSError) as error:
+                return click.ClickException(f"{item}: {error}")
 
         return list(self.pool.map(one, items))

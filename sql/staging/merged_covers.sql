@@ -42,18 +42,13 @@ stretches as (
     from numbered
     group by conn, stretch
     union all
-    -- what a day keeps whose raw is packed: cut at midnight, it goes on to the next day's first message
-    select
-        start_us,
-        if(
-            end_us % 86400000000 = 0,
-            coalesce(
-                (select min(later.start_us) from noted_pieces as later where later.start_us >= kept.end_us),
-                end_us
-            ),
-            end_us
-        ) as end_us
+    -- what a day keeps whose raw is gone: cut at midnight, it goes on to the next day's first message
+    select kept.start_us, coalesce(min(later.start_us), kept.end_us) as end_us
     from noted_covers as kept
+    left join noted_pieces as later
+        on kept.end_us % 86400000000 = 0
+        and later.start_us between kept.end_us and kept.end_us + 86400000000
+    group by kept.start_us, kept.end_us
 ),
 
 islands as (
