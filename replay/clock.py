@@ -11,10 +11,10 @@ IDLE_RATE = 1_000.0
 
 
 class Clock:
-    """`speed` is a factor, or None for full speed ("max")."""
+    """`speed` is a factor, or None for full speed; `skew_us` is receive minus exchange time."""
 
-    def __init__(self, start_us: int, speed: float | None):
-        self.speed = speed
+    def __init__(self, start_us: int, speed: float | None, skew_us: int = 0):
+        self.speed, self.skew_us = speed, skew_us
         self.started = False
         self._position_us = float(start_us)
         self._rate = 0.0
@@ -24,6 +24,10 @@ class Clock:
     def now_us(self) -> int:
         """The replay's time on the receive axis."""
         return int(self._position_us + (time.monotonic() - self._since) * self._rate * 1e6)
+
+    def exchange_us(self) -> int:
+        """The same moment on the exchange's clock."""
+        return self.now_us() - self.skew_us
 
     def timer_us(self) -> int:
         """What timers run on (pings, limits, lifetime): it also runs before the first event."""

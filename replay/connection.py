@@ -128,7 +128,7 @@ class Connection:
 
     # What time brings
 
-    def tick(self, skew_us: int) -> None:
+    def tick(self) -> None:
         """Pings, cuts a client that does not answer, and ends the connection's lifetime."""
         if self._stalls:
             self.refresh()
@@ -142,7 +142,7 @@ class Connection:
             self._ping()
         if self._unanswered(timer_us):
             self.abort()
-        self._age(timer_us, skew_us)
+        self._age(timer_us)
 
     def _unanswered(self, timer_us: int) -> bool:
         """Whether the oldest open ping has waited too long."""
@@ -153,13 +153,12 @@ class Connection:
         waited_s = time.monotonic() - pinged_s
         return timer_us - pinged_us > within_s * 1e6 and waited_s > min(within_s, LEAST_ANSWER_S)
 
-    def _age(self, timer_us: int, skew_us: int) -> None:
+    def _age(self, timer_us: int) -> None:
         """Announces the end of the connection's lifetime, and ends it."""
         left_s = self._rules.lifetime_s - (timer_us - self._opened_us) / 1e6
         if left_s <= self._rules.shutdown_lead_s > 0 and not self._announced:
             self._announced = True
-            now_us = self._clock.now_us()
-            event = Shutdown(now_us, now_us - skew_us)
+            event = Shutdown(self._clock.now_us(), self._clock.exchange_us())
             self._write(text(event, self.wishes.combined, self.milliseconds))
         if left_s <= 0:
             self.close(self._rules.lifetime_code, "")

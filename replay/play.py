@@ -18,7 +18,9 @@ from replay.faults import Fault
 from replay.klines import with_klines
 from replay.stream_faults import Oversized, with_faults
 
+# Sent at once: so many events, of so much of the replay's time, so that its timers stay exact.
 BATCH = 256
+BATCH_US = 5_000_000
 NAP_S = 0.005
 END_CODE, END_REASON = 4000, "end of recording"
 
@@ -92,6 +94,7 @@ class Player:
         if self._actions:
             until_us = min(until_us, self._actions[0][0] - 1)
         batch, event = [], self._next
+        until_us = min(until_us, event.recv_us + BATCH_US)
         while event is not None and event.recv_us <= until_us and len(batch) < BATCH:
             if type(event) is Oversized and batch:
                 break
@@ -111,6 +114,7 @@ class Player:
             connection.send(batch)
         self._clock.advance(batch[-1].recv_us)
         for connection in readers:
+            connection.tick()
             await connection.drain()
         if huge:
             await self._prove(readers)

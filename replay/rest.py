@@ -20,8 +20,8 @@ RATE_LIMITS = [
 class Rest:
     """Answers for one exchange: `symbols` by name with (tick, lot), times from `clock`."""
 
-    def __init__(self, symbols: dict[str, tuple[str, str]], clock: Clock, skew_us: int):
-        self._symbols, self._clock, self._skew_us = symbols, clock, skew_us
+    def __init__(self, symbols: dict[str, tuple[str, str]], clock: Clock):
+        self._symbols, self._clock = symbols, clock
         self._minute, self._weight = 0, 0
 
     def add_to(self, app: web.Application) -> None:
@@ -48,7 +48,7 @@ class Rest:
 
     def _add_weight(self, weight: int) -> None:
         """Windows are whole minutes of the exchange's clock, not the last 60 seconds."""
-        minute = (self._clock.now_us() - self._skew_us) // 60_000_000
+        minute = self._clock.exchange_us() // 60_000_000
         if minute != self._minute:
             self._minute, self._weight = minute, 0
         self._weight += weight
@@ -69,7 +69,7 @@ class Rest:
         return _reply({"serverTime": self._server_time(request, recv_us)}, headers=header)
 
     def _server_time(self, request: web.Request, recv_us: int) -> int:
-        exchange_us = recv_us - self._skew_us
+        exchange_us = recv_us - self._clock.skew_us
         micro = request.headers.get("X-MBX-TIME-UNIT", "").upper() == "MICROSECOND"
         return exchange_us if micro else exchange_us // 1000
 

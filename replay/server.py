@@ -47,7 +47,7 @@ class Exchange:
         for fault in parsed:
             if (symbol := fault.settings.get("symbol")) and symbol not in source.symbols:
                 raise unknown_symbol(symbol, source.symbols, source.title, f"--fault {fault.name}")
-        self.clock = Clock(source.start_us, speed)
+        self.clock = Clock(source.start_us, speed, source.skew_us)
         self.connections: set[Connection] = set()
         self.delivered: BySymbol = {}
         self._unanswered: BySymbol = {}
@@ -77,7 +77,7 @@ class Exchange:
 
     async def __aenter__(self) -> "Exchange":
         app = web.Application()
-        Rest(self.source.symbols, self.clock, self.source.skew_us).add_to(app)
+        Rest(self.source.symbols, self.clock).add_to(app)
         for path in ("/stream", "/ws", "/ws/{streams:.*}"):
             app.router.add_get(path, self._websocket)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -123,7 +123,7 @@ class Exchange:
         while True:
             await asyncio.sleep(TICK_S)
             for connection in list(self.connections):
-                connection.tick(self.source.skew_us)
+                connection.tick()
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         rules = self._rules
