@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 
 import click
@@ -91,7 +92,7 @@ def _open(file: Path):
     if file.suffix == ".zst":
         from pyarrow import input_stream
 
-        return input_stream(str(file), compression="zstd")
+        return BufferedReader(input_stream(str(file), compression="zstd"))
     return file.open("rb")
 
 
