@@ -9,9 +9,9 @@ import time
 
 # The pace of the clock between two frames of a replay at full speed, which has no pace itself.
 FULL_SPEED = 1000.0
-# Real seconds without a frame that mean nothing yet. A replay at full speed may pause this long to
-# breathe, and at 1,000× every real pause of 10 ms would look like a stall of 10 s.
-BREATH_S = 1.0
+# Real seconds without a frame that mean nothing yet: at full speed every pause of 10 ms to breathe
+# would look like a stall of 10 s.
+BREATH_S = 0.25
 RESTARTED_US = 60_000_000
 
 
@@ -73,8 +73,7 @@ class Clock:
     def heard_until(self) -> int:
         """The time in µs up to which whatever was sent has arrived.
 
-        Live it is now. In a replay a real second of silence must pass before its end is believed:
-        it may just be late.
+        Live it is now. In a replay the newest frame's time, until silence is more than a breath.
         """
         if self.speed is None:
             return self.now()

@@ -122,7 +122,8 @@ class Connections:
         )
         async with aclosing(aiter(sockets)) as each:
             async for socket in each:
-                link, drops = await self._begin(socket, planned=before is not None)
+                planned = before is not None and not before.stalled
+                link, drops = await self._begin(socket, planned)
                 try:
                     await self._live(link, before)
                 finally:
@@ -130,9 +131,7 @@ class Connections:
                 if link.over or link.successor or self._closing:
                     return
                 before = None
-                wait_s = next(self._backoff)
-                self._calm.say("INFO", "connecting again in {:.1f} s", wait_s)
-                await asyncio.sleep(wait_s)
+                await self._wait()
 
     async def _begin(self, socket: Socket, planned: bool) -> tuple[Link, Drops]:
         # A replay's clock is exact as long as nothing is subscribed; live, nothing may wait for it.
@@ -154,7 +153,8 @@ class Connections:
     async def _live(self, link: Link, before: Link | None) -> None:
         """Everything that goes on beside reading, until reading ends."""
         work = [self._subscribe(link), self._guard(link), self._replace(link)]
-        work.append(self._settle(link, before, again=self._made > 1 and not before))
+        again = self._made > 1 and (not before or before.stalled)
+        work.append(self._settle(link, before, again))
         replay = self._clock.replay
         work.append(link.spare(self._desk.room, self._writer) if replay else self._clock_of(link))
         async with asyncio.TaskGroup() as group:
@@ -178,28 +178,46 @@ class Connections:
             self._log.note("subscribed", link.feed.conn, symbols=self._plan.symbols)
 
     async def _guard(self, link: Link) -> None:
-        """Close a connection that only seems alive."""
-        symbol, why = await link.stalled()
-        self._log.note("stalled", link.feed.conn, symbol=symbol, detail=why)
-        self._calm.say("WARNING", "stalled: {}: {}", symbol or "all symbols", why)
-        await link.close(f"stalled: {why}")
+        """Tell of streams that only seem alive."""
+
+        def tell(stalled: dict[str | None, str]) -> None:
+            for symbol, why in stalled.items():
+                self._log.note("stalled", link.feed.conn, symbol=symbol, detail=why)
+                self._calm.say("WARNING", "stalled: {}: {}", symbol or "all symbols", why)
+
+        await link.look(tell)
 
     async def _replace(self, link: Link) -> None:
-        """Open a successor when the connection is about to be cut; it closes this one."""
+        """Open a successor when the connection has stalled or is about to be cut.
+
+        This one stays until data flows there: what still comes here is not lost, and a false
+        alarm costs nothing.
+        """
         await link.due.wait()
         if link.age_s < YOUNG_S:
-            await asyncio.sleep(next(self._backoff))
-        self._calm.say("INFO", "rolling over to a new connection")
+            await self._wait()
+        self._calm.say("INFO", "changing over to a new connection")
+        await self._let_go(link, "stalled")
         link.successor = self._spawn(self._follow(link))
 
     async def _settle(self, link: Link, before: Link | None, again: bool) -> None:
-        """Once data flows: let the predecessor go, or tell that a hole may need filling."""
+        """Once data flows: let older connections go, or tell that a hole may need filling."""
         while not link.settled:
             await asyncio.sleep(LOOK_S)
-        if before:
-            await before.close("rolled over")
+        await self._let_go(link, "stalled" if before and before.stalled else "rolled over")
         if again and self.on_reconnect:
             self.on_reconnect(link.feed.conn)
+
+    async def _let_go(self, link: Link, reason: str) -> None:
+        """Close the connections that are older than this one."""
+        older = [one for one in self._links if one.feed.conn < link.feed.conn]
+        await asyncio.gather(*(one.close(reason) for one in older))
+
+    async def _wait(self) -> None:
+        wait_s = next(self._backoff)
+        shown_s = wait_s * (self._clock.speed or 1.0)
+        self._calm.say("INFO", "connecting again in {:.0f} s", shown_s)
+        await asyncio.sleep(wait_s)
 
     async def _clock_of(self, link: Link) -> None:
         if reading := await self._read_clock():

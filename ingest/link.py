@@ -30,8 +30,8 @@ LEAST_TICK_S = 0.02
 # How often a replay's lead over the disk is looked at.
 SPARE_S = 0.01
 # A look this late says that we did not read for a while (a suspended machine), not that the
-# exchange did not send.
-LATE_S = 1.0
+# exchange did not send: the next one counts.
+LATE_S = 0.1
 
 
 class Socket(ClientConnection):
@@ -65,6 +65,7 @@ class Link:
         self.feed = feed
         self.ended: str | None = None
         self.over = False  # a recording came to its end
+        self.stalled = False
         self.due = asyncio.Event()  # a successor should be opened
         self.successor: asyncio.Task | None = None
         self._socket = socket
@@ -109,7 +110,7 @@ class Link:
                 await self.close(f"subscribing failed: {trouble}")
                 return False
             await asyncio.sleep(CONTROL_PAUSE_S if number > 1 else 0)
-        self._watch.subscribed_us = self._clock.heard_until()
+        self._watch.subscribed()
         return True
 
     async def _reply(self, number: int) -> str | None:
@@ -165,19 +166,23 @@ class Link:
             told = "lost without a closing message"
         self.ended = self.ended or told
 
-    async def stalled(self) -> tuple[str | None, str]:
-        """Look at the connection every second until it has stalled: (symbol or None = all, why).
+    async def look(self, on_stall: Callable[[dict[str | None, str]], None]) -> None:
+        """Look at the connection every second; `due` is set when it needs a successor.
 
-        Sets `due` when it is time for a successor.
+        `on_stall`: told what has stalled (None = all symbols) and why.
         """
         loop = asyncio.get_running_loop()
         tick_s = max(self._clock.real_seconds(1.0), LEAST_TICK_S)
+        late = False
         while True:
             started = loop.time()
             await asyncio.sleep(tick_s)
             if self.feed.shutdown or self.age_s > PLANNED_LIFE_S:
                 self.due.set()
-            if loop.time() - started > tick_s + LATE_S or self._socket.state is not State.OPEN:
+            late = not late and loop.time() - started > tick_s + LATE_S
+            if late or self._socket.state is not State.OPEN:
                 continue
             if stalled := self._watch.stalled():
-                return stalled
+                on_stall(stalled)
+                self.stalled = True
+                self.due.set()

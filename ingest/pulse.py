@@ -3,16 +3,22 @@
 A pair that nobody trades is quiet, not stalled: its klines go on.
 """
 
+import time
+
 from ingest.clock import Clock
 
 # Seconds without a kline, once one was seen; seconds that a counted trade may be late.
 PATIENCE_S = 10.0
 TRADE_LATE_S = 5.0
-# A symbol that goes on being silent after a reconnect (halted?) must not cost the others a
-# reconnect every time: its patience doubles up to this.
+# Seconds until the first kline of a symbol while others have theirs. (A replay cannot make one
+# before it knows a price.)
+FIRST_S = 60.0
+# For a symbol that stays silent on the next connection too (halted?) patience doubles up to this.
 LONGEST_PATIENCE_S = 3600.0
 # Without any kline on the connection (a recording without them) only silence of all can be judged.
 SILENCE_S = 60.0
+# Real seconds that the first data may take, however fast a replay's clock runs.
+FIRST_DATA_S = 1.0
 STEADY_BEATS = 60
 
 
@@ -44,42 +50,62 @@ class Pulse:
         elif now_us - self.owed_us > TRADE_LATE_S * 1e6:
             return f"trade {self.owed_id} was counted by a kline and did not arrive"
         silent_s = (now_us - (self.beat_us or subscribed_us)) / 1e6
-        if silent_s <= self.patience_s:
+        if silent_s <= self.patience_s or (not self.beats and silent_s <= FIRST_S):
             return None
         return f"no kline for {silent_s:.0f} s" if self.beats else "no data since subscribing"
 
 
 class Watch:
-    """The pulses of a connection. `patience`: seconds by symbol, kept from one to the next."""
+    """The pulses of a connection. `patience`: seconds by symbol, kept from one to the next.
+
+    `suspects`: the symbols that were found stalled.
+    """
 
     def __init__(self, symbols: list[str], clock: Clock, patience: dict[str, float]) -> None:
         self._clock = clock
         self._patience = patience
         self.pulses = {symbol: Pulse(patience.get(symbol, PATIENCE_S)) for symbol in symbols}
+        self.suspects: set[str] = set()
         self.subscribed_us: int | None = None
         self.heard_us = 0
+        self._subscribed = 0.0
 
-    def stalled(self) -> tuple[str | None, str] | None:
-        """(symbol or None for all, why) when the connection must be replaced, else None."""
-        if self.subscribed_us is None:
-            return None
+    def subscribed(self) -> None:
+        """Every stream is confirmed: from now on data is expected."""
+        self.subscribed_us = self._clock.heard_until()
+        self._subscribed = time.monotonic()
+
+    def stalled(self) -> dict[str | None, str]:
+        """What has stalled since the last look and why; the key None stands for all symbols."""
+        if self.subscribed_us is None or len(self.suspects) == len(self.pulses):
+            return {}
         now_us = self._clock.heard_until()
-        beating = any(pulse.beats for pulse in self.pulses.values())
-        if not beating:
-            silent_s = (now_us - max(self.heard_us, self.subscribed_us)) / 1e6
-            limit_s = SILENCE_S if self.heard_us else PATIENCE_S
-            return (None, f"no data for {silent_s:.0f} s") if silent_s > limit_s else None
-        found = {
-            symbol: why
-            for symbol, pulse in self.pulses.items()
-            if (why := pulse.why_stalled(now_us, self.subscribed_us))
-        }
-        if not found:
-            return None
+        if any(pulse.beats for pulse in self.pulses.values()):
+            found = self._without_pulse(now_us)
+        else:
+            found = self._silent(now_us)
         for symbol in found:
             self._lose_patience(symbol)
-        symbol, why = next(iter(found.items()))
-        return (None if len(found) == len(self.pulses) > 1 else symbol), why
+        self.suspects.update(found)
+        if len(found) == len(self.pulses):
+            return {None: next(iter(found.values()))}
+        return found
+
+    def _without_pulse(self, now_us: int) -> dict[str, str]:
+        return {
+            symbol: why
+            for symbol, pulse in self.pulses.items()
+            if symbol not in self.suspects
+            and (why := pulse.why_stalled(now_us, self.subscribed_us))
+        }
+
+    def _silent(self, now_us: int) -> dict[str, str]:
+        silent_s = (now_us - max(self.heard_us, self.subscribed_us)) / 1e6
+        if silent_s <= (SILENCE_S if self.heard_us else PATIENCE_S):
+            return {}
+        if not self.heard_us and time.monotonic() - self._subscribed < FIRST_DATA_S:
+            return {}
+        return dict.fromkeys(self.pulses, f"no data for {silent_s:.0f} s")
 
     def _lose_patience(self, symbol: str) -> None:
         pulse = self.pulses[symbol]
