@@ -143,14 +143,17 @@ def _write_schema(con: duckdb.DuckDBPyConnection, models: Models, model: Model) 
 def _write(path: Path, text: str) -> None:
     """Make a new database file with the catalog, readable by every DuckDB since 1.0."""
     path.unlink(missing_ok=True)
+    attach = f"attach '{sql_text(path)}' as following (storage_version '{STORAGE}')"
     with duckdb.connect() as con:
-        con.execute(f"attach '{sql_text(path)}' as following (storage_version '{STORAGE}')")
-        con.execute("use following")
+        con.execute(f"{attach}; use following")
         con.execute(text)
+        con.execute("use memory; detach following")
+        # only a file that was closed tells the texts of its views as later readers see them
+        con.execute(f"{attach}; use following")
         own = con.execute(_objects("following")).fetchall()
-        names = ", ".join(f"'{sql_text(name)}': '{digest}'" for _, name, digest in own)
+        names = ", ".join(f"'{name}': '{digest}'" for _, name, digest in own)
         con.execute(f"create macro {OWN}() as map {{{names}}}")
-        con.execute("use memory; checkpoint following; detach following")
+        con.execute("use memory; detach following")
 
 
 def _objects(database: str) -> str:

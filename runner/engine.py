@@ -35,5 +35,5 @@ def clear(con: duckdb.DuckDBPyConnection, models: Models, keep: tuple[str, ...] 
         "union all select 'view', view_name from duckdb_views() where temporary"
     ).fetchall()
     for kind, name in left:
-        if name in models.models and name not in keep:
+        if (name in models.models or name == "published") and name not in keep:
             con.execute(f"drop {kind} {name}")

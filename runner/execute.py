@@ -18,39 +18,28 @@ KEY = {"trades": "trade_id", "quotes": "update_id"}
 
 def execute(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit, until_us: int, may_lose: bool) -> int:
     """Publish a unit; returns its rows. ClickException names the SQL file, or the ticks that would be lost."""
-    note = unit.note
+    compression = "zstd"
     if unit.relation in KEY:
-        note = _ticks(con, models, unit, until_us, may_lose)
+        _ticks(con, models, unit, until_us, may_lose)
     elif unit.relation == "bars_1s":
         _bars(con, models, unit)
+        compression = models.lake.config.transformer.parquet_compression
     elif unit.relation == "rejects":
-        _rejects(con, models, unit)
+        _rejects(con, unit)
     else:
         unit.context["published"].load(con, "published")
-    compression = "zstd"
-    if unit.relation == "bars_1s":
-        compression = models.lake.config.transformer.parquet_compression
-    meta = {"sql": models.fingerprint(unit.relation), "inputs": unit.inputs, "note": note}
+    meta = {"sql": models.fingerprint(unit.relation), "inputs": unit.inputs, "note": unit.note}
     return publish(con, models.lake.base, models[unit.relation], unit.path, compression, meta)
 
 
-def _ticks(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit, until_us: int, may_lose: bool) -> dict:
-    """Make `published` the trades or quotes of a day; returns their notes."""
-    hours = hours_of(unit.day)
-    view_ticks(con, models, unit.relation, (unit.exchange, unit.symbol), unit.sources, (hours[0], hours[-1]), until_us)
-    con.execute(f"create or replace temp table published as from {unit.relation}")
+def _ticks(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit, until_us: int, may_lose: bool) -> None:
+    """Make `published` the trades or quotes of a day."""
+    hours, of = hours_of(unit.day), (unit.exchange, unit.symbol)
+    has_copies = unit.context["has_copies"]
+    view_ticks(con, models, unit.relation, of, unit.sources, (hours[0], hours[-1]), until_us, has_copies)
+    con.execute(f"create or replace temp view published as from {unit.relation}")
     if unit.path.exists() and not may_lose:
         _refuse_loss(con, unit)
-    con.execute(f"create or replace temp view noted_{unit.relation} as from published")
-    if unit.relation == "quotes":
-        run(con, models, "quote_hours", {}, kind="view")
-        return {"quote_hours": notes.rows_of(con, "(from quote_hours order by hour)")}
-    for name in ("trade_hours", "trade_runs"):
-        run(con, models, name, {}, kind="view")
-    hours = notes.rows_of(con, "(from trade_hours order by hour)")
-    for row in hours:
-        row["duplicates"] = unit.context["duplicates"].get(row["hour"], 0)
-    return {"trade_hours": hours, "trade_runs": notes.rows_of(con, "(from trade_runs order by first_id)")}
 
 
 def _refuse_loss(con: duckdb.DuckDBPyConnection, unit: Unit) -> None:
@@ -80,11 +69,12 @@ def _bars(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:
         unit.context[name].load(con, name)
     first, last = unit.hours[0], unit.hours[-1]
     for stream, sources in unit.context["sources"].items():
-        view_ticks(con, models, stream, (unit.exchange, unit.symbol), sources, (first, last))
+        has_copies = unit.context["has_copies"][stream]
+        of = (unit.exchange, unit.symbol)
+        view_ticks(con, models, stream, of, sources, (first, last), has_copies=has_copies)
     values = unit_values(unit.exchange, unit.symbol, unit.day)
-    for name in ("trade_bars_1s", "quote_bars_1s"):
-        run(con, models, name, values, kind="view")
-    run(con, models, "bars_1s", values)
+    for name in ("trade_bars_1s", "quote_bars_1s", "bars_1s"):
+        run(con, models, name, values)
     con.execute("create or replace temp table published as from bars_1s")
     if len(unit.hours) < len(unit.inputs):
         con.execute(
@@ -94,7 +84,8 @@ def _bars(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:
         )
 
 
-def _rejects(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:
+def _rejects(con: duckdb.DuckDBPyConnection, unit: Unit) -> None:
+    """Make `published` the unreadable lines of a day of receipt."""
     source = f"read_parquet({file_list(list(unit.sources))})" if unit.sources else "no_rejects"
     con.execute(f"create or replace temp table published as from {source}")
 

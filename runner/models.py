@@ -26,6 +26,7 @@ UNIT = {
     "to_us": 0,
     "raw_files": "['{raw}']",
     "complete_until_us": 0,
+    "has_copies": True,
 }
 
 LEXER = re.compile(

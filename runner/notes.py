@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-FORMAT = 1
+FORMAT = 2
 
 # Table → key in a note, and its columns. Sums of hashes are HUGEINT, prices stay text until a model casts them.
 HASHED = "HUGEINT"
@@ -27,7 +27,7 @@ TABLES = {
     ),
     "noted_runs": (
         "trade_runs",
-        {"first_id": "BIGINT", "last_id": "BIGINT", "first_second": "BIGINT", "last_second": "BIGINT"},
+        {"hour": "BIGINT", "first_id": "BIGINT", "last_id": "BIGINT", "first_second": "BIGINT", "last_second": "BIGINT"},
     ),
     "noted_quote_hours": (
         "quote_hours",

@@ -82,7 +82,8 @@ class Planner:
         notes.load_notes(self.con, list(self.symbol.staged.values()), kept)
         unit = unit_values(*self.of, "1970-01-01") | {"complete_until_us": self.complete_until_us}
         run(self.con, self.models, "overlapping_hours", unit)
-        for stream, hour in self.con.execute("from overlapping_hours").fetchall():
+        self.overlapping = set(self.con.execute("from overlapping_hours").fetchall())
+        for stream, hour in sorted(self.overlapping):
             self._count_exactly(stream, hour)
         for name in PLAN_MODELS:
             run(self.con, self.models, name, unit)
@@ -110,14 +111,26 @@ class Planner:
             is_its_own = day in self.ticks.kept[stream] and len(sources) == 1
             why = None if is_its_own else self._why(stream, day, inputs)
             if why:
-                context = {"duplicates": self._duplicates(number)} if stream == "trades" else {}
-                units.append(self._unit(stream, day, why, sources=sources, inputs=inputs, context=context))
+                context = {"has_copies": self._has_copies(stream, hours_of(day))}
+                note = self._tick_note(stream, number)
+                units.append(
+                    self._unit(stream, day, why, sources=sources, inputs=inputs, note=note, context=context)
+                )
         return units
 
-    def _duplicates(self, day_number: int) -> dict[int, int]:
-        """Copies that fell out, by hour."""
-        query = "select hour, duplicates from tape_hours where hour // 24 = $day"
-        return dict(self.con.execute(query, {"day": day_number}).fetchall())
+    def _has_copies(self, stream: str, hours: list[int]) -> bool:
+        """Whether an id may be in two files that hold ticks of these hours."""
+        return any((stream, hour) in self.overlapping for hour in hours)
+
+    def _tick_note(self, stream: str, day_number: int) -> dict:
+        """What later plans ask of a day file without its rows; like the file, up to the last complete hour."""
+        where = f"hour // 24 = {day_number} and (hour + 1) * {HOUR_US} <= {self.complete_until_us}"
+        if stream == "quotes":
+            return {"quote_hours": notes.rows_of(self.con, f"(from quote_tape_hours where {where} order by hour)")}
+        return {
+            "trade_hours": notes.rows_of(self.con, f"(from tape_hours where {where} order by hour)"),
+            "trade_runs": notes.rows_of(self.con, f"(select distinct * from noted_runs where {where} order by all)"),
+        }
 
     def _reject_units(self) -> list[Unit]:
         """The days of receipt with unreadable lines, or that had some."""
@@ -171,7 +184,8 @@ class Planner:
         if kept:
             why = f"{len(changed)} of {len(digests)} hours changed"
         sources = {stream: self.ticks.of_hours(stream, list(hours)) for stream in HOURS}
-        context = {"sources": sources, **self._bar_context(hours)}
+        copies = {stream: self._has_copies(stream, list(hours)) for stream in HOURS}
+        context = {"sources": sources, "has_copies": copies, **self._bar_context(hours)}
         return self._unit("bars_1s", day, why, hours=hours, inputs=digests, context=context)
 
     def _bar_context(self, hours: tuple[int, ...]) -> dict[str, notes.Table]:

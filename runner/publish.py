@@ -31,7 +31,7 @@ def publish(
     compression: str,
     meta: dict,
 ) -> int:
-    """Write the temporary table `published`, sorted by the grain, and move it into place; returns its rows.
+    """Write the temporary table or view `published`, sorted by the grain, and move it into place; returns its rows.
 
     `meta`: sql (file → hash), inputs and note (JSON-ready); row count and hash are added.
     """

@@ -61,17 +61,19 @@ def view_ticks(
     sources: tuple[Path, ...],
     hours: tuple[int, int],
     until_us: int | None = None,
+    has_copies: bool = True,
 ) -> None:
     """Make the view `trades` or `quotes` of one UTC day, or of hours of it.
 
     `of`: exchange and symbol; `sources`: the files that hold ticks of them; `hours`: first and last, counted from
-    1970; `until_us`: ticks from this moment on are left out.
+    1970; `until_us`: ticks from this moment on are left out; `has_copies`: whether an id may be in two sources.
     """
     files = f"read_parquet({file_list(list(sources))}, hive_partitioning = false)" if sources else f"no_{stream}"
     con.execute(f"create or replace temp view staged_{stream} as select {COLUMNS[stream]} from {files}")
     end_us = (hours[1] + 1) * HOUR_US
     unit = unit_values(*of, day_text(hours[0] // 24))
     unit |= {"from_us": hours[0] * HOUR_US, "to_us": end_us if until_us is None else min(end_us, until_us)}
+    unit["has_copies"] = has_copies
     run(con, models, stream, unit, kind="view")
 
 

@@ -96,10 +96,10 @@ select
         coalesce(covered.covers, '-'),
         coalesce(tape_hours.trades, 0),
         {%- for column in trade_columns %}
-        coalesce(tape_hours.{{ column }}_hash, 0),
+        coalesce(tape_hours.{{ column }}_hash, '-'),
         {%- endfor %}
         {%- for column in quote_columns %}
-        coalesce(quote_tape_hours.{{ column }}_hash, 0),
+        coalesce(quote_tape_hours.{{ column }}_hash, '-'),
         {%- endfor %}
         coalesce(quote_tape_hours.quotes, 0)
     )) as digest

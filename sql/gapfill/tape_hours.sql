@@ -36,12 +36,12 @@ select
     coalesce(exact.repaired, noted.repaired) as repaired,
     if(noted_kept.hour is null, noted.duplicates + noted.trades - coalesce(exact.trades, noted.trades), noted.duplicates) as duplicates,
     coalesce(exact.last_price, noted.last_price) as last_price,
-    coalesce(exact.price_hash, noted.price_hash) as price_hash,
-    coalesce(exact.qty_hash, noted.qty_hash) as qty_hash,
-    coalesce(exact.side_hash, noted.side_hash) as side_hash,
-    coalesce(exact.source_hash, noted.source_hash) as source_hash,
-    coalesce(exact.ts_event_hash, noted.ts_event_hash) as ts_event_hash,
-    coalesce(exact.ts_recv_hash, noted.ts_recv_hash) as ts_recv_hash
+    coalesce(exact.price_hash, noted.price_hash)::varchar as price_hash,
+    coalesce(exact.qty_hash, noted.qty_hash)::varchar as qty_hash,
+    coalesce(exact.side_hash, noted.side_hash)::varchar as side_hash,
+    coalesce(exact.source_hash, noted.source_hash)::varchar as source_hash,
+    coalesce(exact.ts_event_hash, noted.ts_event_hash)::varchar as ts_event_hash,
+    coalesce(exact.ts_recv_hash, noted.ts_recv_hash)::varchar as ts_recv_hash
 from noted
 left join exact_trade_hours as exact using (hour)
 left join (select distinct hour from noted_trade_hours where is_kept) as noted_kept using (hour)

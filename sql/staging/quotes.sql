@@ -14,6 +14,8 @@ select
     ts_recv
 from staged_quotes
 where ts_event >= utc_time({{ from_us }}) and ts_event < utc_time({{ to_us }})
+{%- if has_copies %}
 qualify update_id is distinct from lag(update_id) over (
     order by update_id, ts_recv, ts_event, bid, ask, bid_qty, ask_qty
 )
+{%- endif %}

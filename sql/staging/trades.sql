@@ -14,6 +14,8 @@ select
     source
 from staged_trades
 where ts_event >= utc_time({{ from_us }}) and ts_event < utc_time({{ to_us }})
+{%- if has_copies %}
 qualify trade_id is distinct from lag(trade_id) over (
     order by trade_id, ts_recv, source desc, ts_event, price, qty, side
 )
+{%- endif %}
