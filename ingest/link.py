@@ -100,6 +100,7 @@ class Link:
         """Ask for every stream and wait for every confirmation; the connection is closed, and
         False, when one fails to come."""
         for number, request in binance.subscriptions(self._symbols):
+            await asyncio.sleep(CONTROL_PAUSE_S if number > 1 else 0)
             self.feed.replies[number] = None
             self._clock.start()
             try:
@@ -109,7 +110,6 @@ class Link:
             if trouble := await self._reply(number):
                 await self.close(f"subscribing failed: {trouble}")
                 return False
-            await asyncio.sleep(CONTROL_PAUSE_S if number > 1 else 0)
         self._watch.subscribed()
         return True
 
