@@ -1,4 +1,6 @@
-"""The command line of the lake, and connect() for notebooks: `import lake; lake.connect().sql("from bars_1m")`."""
+"""The command line of the lake, and connect() for notebooks: `import lake;
+lake.connect().sql("from bars_1m")`.
+"""
 
 import sys
 from pathlib import Path
@@ -27,7 +29,9 @@ class Commands(click.Group):
             raise click.ClickException(f"{text} (`lake --debug …` shows where)") from error
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80}
+)
 @click.version_option(package_name="market-lake", prog_name="lake")
 @click.option("--debug", is_flag=True, help="Show stack traces and log lines of level DEBUG.")
 @click.pass_context
@@ -50,9 +54,11 @@ for command in (demo, init, collect, build, replay, ls, graph, sql, shell):
 
 
 def connect(folder: Path | str | None = None):
-    """A DuckDB connection in memory with the lake's views (bars_1s, trades, tape …) and macros, in UTC.
+    """A DuckDB connection in memory with the lake's views (bars_1s, trades, tape …) and macros, in
+    UTC.
 
-    `folder`: the lake's folder or its config.yml; by default the current one. It never opens lake.db, so it blocks
+    `folder`: the lake's folder or its config.yml; by default the current one. It never opens
+    lake.db, so it blocks
     neither a build nor a shell, and new data appears in it by itself.
     """
     from runner import catalog, config

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 
 import duckdb
@@ -14,7 +13,9 @@ ROWS_SHOWN = 200
 
 
 def printed(con: duckdb.DuckDBPyConnection, query: str, form: str) -> Iterator[str]:
-    """The text of a query's rows, piece by piece. CSV and JSON (an object a line) hold all rows, as DuckDB writes them."""
+    """The text of a query's rows, piece by piece. CSV and JSON (an object a line) hold all rows,
+    as DuckDB writes them.
+    """
     relation = con.sql(query)
     if relation is None:
         return
@@ -38,7 +39,9 @@ def _texts(con: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation) ->
         yield from rows
 
 
-def _json(con: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation, names: list[str]) -> Iterator[str]:
+def _json(
+    con: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation, names: list[str]
+) -> Iterator[str]:
     cursor = con.execute("select to_json(row)::varchar from relation as row")
     while rows := cursor.fetchmany(10_000):
         for (text,) in rows:
@@ -55,7 +58,9 @@ def _table(names: list[str], types: list[str], texts: Iterator[tuple]) -> str:
     """A table as wide as its values; a long answer is cut and says so."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name, kind in zip(names, types, strict=True):
-        is_number = kind.startswith(("DECIMAL", "DOUBLE", "FLOAT", "BIGINT", "INTEGER", "HUGEINT", "UBIGINT"))
+        is_number = kind.startswith(
+            ("DECIMAL", "DOUBLE", "FLOAT", "BIGINT", "INTEGER", "HUGEINT", "UBIGINT")
+        )
         table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
     more = 0
     for number, row in enumerate(texts):

@@ -1,4 +1,5 @@
-"""The catalog: the views and macros that users query, in `lake.db` and in in-memory connections alike.
+"""The catalog: the views and macros that users query, in `lake.db` and in in-memory connections
+alike.
 
 `lake.db` holds views, macros and comments, no data. It is rewritten only when their text changed.
 """
@@ -8,21 +9,25 @@ import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import click
 import duckdb
 
 from runner import engine
 from runner.config import Lake
 from runner.execute import prepare
+from runner.files import replace
 from runner.models import Model, Models, normalised
-from runner.publish import literal, publish, replace, sql_text, target
+from runner.publish import literal, publish, sql_text, target
+from runner.stage import sql_error
 
 STORAGE = "v1.0.0"
+BETWEEN = ";\n\n"
+STATEMENT = re.compile(r"create or replace (view|macro) (\w+)")
 OWN = "lake_catalog"
 
 
 def renew(con: duckdb.DuckDBPyConnection, models: Models, dry_run: bool) -> str | None:
-    """Rewrite lake.db if the catalog's text changed; returns what happened in one sentence, None for nothing.
+    """Rewrite lake.db if the catalog's text changed; returns what happened in one sentence, None
+    for nothing.
 
     The connection is a prepared one: it holds the empty relation `no_…` of each stored model.
     """
@@ -39,7 +44,7 @@ def renew(con: duckdb.DuckDBPyConnection, models: Models, dry_run: bool) -> str 
         _write_schema(con, models, model)
     if not changed and not following.exists():
         return None
-    _write(following, text)
+    _write(following, text, models)
     told = _swap(following, lake.db)
     noted.parent.mkdir(parents=True, exist_ok=True)
     noted.write_text(text, encoding="utf-8")
@@ -51,14 +56,18 @@ def _changed(noted: Path, text: str) -> str | None:
     old = _by_name(noted.read_text(encoding="utf-8")) if noted.exists() else {}
     new = _by_name(text)
     names = [name for name in old | new if old.get(name) != new.get(name)]
-    return f"{', '.join(names[:4])}{' and others' if len(names) > 4 else ''} changed" if names else None
+    return (
+        f"{', '.join(names[:4])}{' and others' if len(names) > 4 else ''} changed"
+        if names
+        else None
+    )
 
 
 def _by_name(text: str) -> dict[str, str]:
     """Normalised statement of each view and macro."""
     found = {}
-    for statement in text.split(";\n\n"):
-        match = re.search(r"create or replace (view|macro) (\w+)", statement)
+    for statement in text.split(BETWEEN):
+        match = re.search(STATEMENT, statement)
         if match:
             found[f"{match[1]} {match[2]}"] = normalised(statement)
     return found
@@ -78,21 +87,39 @@ def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
             text = statements(scratch, models)
     con = duckdb.connect()
     con.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
-    con.execute(text)
+    run_statements(con, text)
     return con
 
 
 def statements(con: duckdb.DuckDBPyConnection, models: Models) -> str:
-    """The SQL that makes the catalog: macros, a view a stored relation, the views of sql/views, table macros."""
+    """The SQL that makes the catalog: macros, a view a stored relation, the views of sql/views,
+    table macros.
+    """
     views = {model.name: _stored_view(con, models.lake.base, model) for model in models.stored()}
-    views |= {model.name: models.render(model.name) for model in models.models.values() if model.is_view}
-    order = TopologicalSorter({name: models.reads(name) & set(views) for name in views}).static_order()
+    views |= {
+        model.name: models.render(model.name) for model in models.models.values() if model.is_view
+    }
+    order = TopologicalSorter(
+        {name: models.reads(name) & set(views) for name in views}
+    ).static_order()
     parts = [_first_line(models.lake), *models.macro_sql()]
     for name in order:
         parts.append(f"create or replace view {name} as\n{views[name]}")
         parts.append(f"comment on view {name} is '{sql_text(models[name].sentence)}'")
     parts += models.table_macro_sql()
-    return ";\n\n".join(part.strip().rstrip(";") for part in parts) + ";\n"
+    return BETWEEN.join(part.strip().rstrip(";") for part in parts)
+
+
+def run_statements(con: duckdb.DuckDBPyConnection, text: str, models: Models | None = None) -> None:
+    """Execute a catalog; with models, an error names the SQL file."""
+    for statement in text.split(BETWEEN):
+        try:
+            con.execute(statement)
+        except duckdb.Error as error:
+            name = (re.search(STATEMENT, statement) or ["", "", ""])[2]
+            if models is None or name not in models.models:
+                raise
+            raise sql_error(models[name].path, error) from error
 
 
 def _first_line(lake: Lake) -> str:
@@ -100,14 +127,18 @@ def _first_line(lake: Lake) -> str:
 
 
 def _stored_view(con: duckdb.DuckDBPyConnection, base: Path, model: Model) -> str:
-    """A view over a relation's files: exchange, symbol and day come from the path, so that filters prune files."""
+    """A view over a relation's files: exchange, symbol and day come from the path, so that filters
+    prune files.
+    """
     folder, _, leaf = model.file.rpartition("/")
     parts = [*folder.split("/"), "year=*", "month=*", "day=*", leaf]
     columns = []
     for row in con.execute(f"describe no_{model.name}").fetchall():
         name, kind = row[0], row[1]
         if name != "day" and f"{{{name}}}" in parts:
-            columns.append(f"url_decode(parse_path(filename, 'both_slash')[{parts.index(f'{{{name}}}') - len(parts)}]) as {name}")
+            columns.append(
+                f"url_decode(parse_path(filename, 'both_slash')[{parts.index(f'{{{name}}}') - len(parts)}]) as {name}"
+            )
         elif name == "day":
             columns.append("left(parse_path(filename, 'both_slash')[-1], 10)::date as day")
         else:
@@ -115,9 +146,7 @@ def _stored_view(con: duckdb.DuckDBPyConnection, base: Path, model: Model) -> st
     pattern = "/".join("*" if part.startswith("{") else part for part in parts[:-1]) + "/*.parquet"
     path = f"{literal(base)}/{pattern}"
     listed = ",\n    ".join(columns)
-    return (
-        f"select\n    {listed}\nfrom read_parquet('{sql_text(path)}', filename = true, hive_partitioning = false)"
-    )
+    return f"select\n    {listed}\nfrom read_parquet('{sql_text(path)}', filename = true, hive_partitioning = false)"
 
 
 def _schema_path(models: Models, model: Model) -> Path:
@@ -129,7 +158,9 @@ def _schema_is_stale(con: duckdb.DuckDBPyConnection, models: Models, model: Mode
     path = _schema_path(models, model)
     if not path.exists():
         return True
-    there = con.execute(f"describe from read_parquet('{sql_text(literal(path))}', hive_partitioning = false)").fetchall()
+    there = con.execute(
+        f"describe from read_parquet('{sql_text(literal(path))}', hive_partitioning = false)"
+    ).fetchall()
     wanted = con.execute(f"describe no_{model.name}").fetchall()
     return [row[:2] for row in there] != [row[:2] for row in wanted]
 
@@ -140,13 +171,13 @@ def _write_schema(con: duckdb.DuckDBPyConnection, models: Models, model: Model) 
     publish(con, models.lake.base, model, _schema_path(models, model), "zstd", {"sql": {}})
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, models: Models) -> None:
     """Make a new database file with the catalog, readable by every DuckDB since 1.0."""
     path.unlink(missing_ok=True)
     attach = f"attach '{sql_text(path)}' as following (storage_version '{STORAGE}')"
     with duckdb.connect() as con:
         con.execute(f"{attach}; use following")
-        con.execute(text)
+        run_statements(con, text, models)
         con.execute("use memory; detach following")
         # only a file that was closed tells the texts of its views as later readers see them
         con.execute(f"{attach}; use following")
@@ -157,19 +188,25 @@ def _write(path: Path, text: str) -> None:
 
 
 def _objects(database: str) -> str:
-    """All that a database holds: kind, name, hash of its text (null for what the catalog never makes)."""
+    """All that a database holds: kind, name, hash of its text (null for what the catalog never
+    makes).
+    """
     return f"""
         select 'view', view_name, md5(sql) from duckdb_views()
         where database_name = '{database}' and not internal
         union all
-        select 'macro', function_name, md5(coalesce(macro_definition, '') || parameters::varchar) from duckdb_functions()
+        select 'macro', function_name, md5(coalesce(macro_definition, '') || parameters::varchar)
+        from duckdb_functions()
         where database_name = '{database}' and not internal and function_name <> '{OWN}'
         union all
-        select 'table', table_name, null from duckdb_tables() where database_name = '{database}' and not internal
+        select 'table', table_name, null from duckdb_tables() where database_name = '{database}' and
+        not internal
         union all
-        select 'sequence', sequence_name, null from duckdb_sequences() where database_name = '{database}'
+        select 'sequence', sequence_name, null from duckdb_sequences() where database_name =
+        '{database}'
         union all
-        select 'type', type_name, null from duckdb_types() where database_name = '{database}' and not internal
+        select 'type', type_name, null from duckdb_types() where database_name = '{database}' and
+        not internal
         union all
         select 'schema', schema_name, null from duckdb_schemas()
         where database_name = '{database}' and not internal and schema_name <> 'main'
@@ -177,7 +214,9 @@ def _objects(database: str) -> str:
 
 
 def _swap(following: Path, db: Path) -> str:
-    """Put the new catalog in the old one's place, unless a read-write shell holds that; returns what happened."""
+    """Put the new catalog in the old one's place, unless a read-write shell holds that; returns
+    what happened.
+    """
     kept = ""
     if db.exists():
         try:
@@ -203,11 +242,17 @@ def _foreign(old: duckdb.DuckDBPyConnection) -> list[str]:
     """What an old lake.db holds that no build wrote: a user's tables, views, macros."""
     database = old.execute("select current_database()").fetchone()[0]
     try:
-        own = dict(old.execute(f"select unnest(map_entries({OWN}()), recursive := true)").fetchall())
+        own = dict(
+            old.execute(f"select unnest(map_entries({OWN}()), recursive := true)").fetchall()
+        )
     except duckdb.Error:
         own = {}
     found = old.execute(_objects(database)).fetchall()
-    return [f"{kind} {name}" for kind, name, digest in found if digest is None or own.get(name) != digest]
+    return [
+        f"{kind} {name}"
+        for kind, name, digest in found
+        if digest is None or own.get(name) != digest
+    ]
 
 
 def _keep(db: Path) -> str:
@@ -222,7 +267,11 @@ def _keep(db: Path) -> str:
 
 
 def _waiting(db: Path, error: str) -> str:
-    holder = error.split("Conflicting lock is held in ")[-1].split(". See")[0] if "held in" in error else "another program"
+    holder = (
+        error.split("Conflicting lock is held in ")[-1].split(". See")[0]
+        if "held in" in error
+        else "another program"
+    )
     return (
         f"{db.name} is open read-write in {holder}: the new views wait in lake.next.db and move in at the first "
         "build after it is closed (open it with `duckdb -readonly lake.db`, and nothing ever waits)"

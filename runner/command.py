@@ -8,16 +8,21 @@ from pathlib import Path
 import click
 
 config_option = click.option(
-    "--config", "config_file", type=click.Path(path_type=Path), help="The lake's config.yml, or its folder.  [default: .]"
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="The lake's config.yml, or its folder.  [default: .]",
 )
 
 
-def _symbols(context: click.Context, parameter: click.Parameter, value: str | None) -> frozenset[str]:
+def _symbols(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> frozenset[str]:
     return frozenset(name.strip() for name in (value or "").split(",") if name.strip())
 
 
 def _day(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    from runner.inventory import is_day
+    from runner.paths import is_day
 
     if value is not None and not is_day(value):
         raise click.BadParameter(f"{value!r} is not a day; write 2025-10-20")
@@ -26,12 +31,24 @@ def _day(context: click.Context, parameter: click.Parameter, value: str | None) 
 
 @click.command("build")
 @click.option("--dry-run", is_flag=True, help="Say what is stale and why; change nothing.")
-@click.option("--select", metavar="NAME[+]", help="Only these relations, separated by commas; + adds what reads one.")
+@click.option(
+    "--select",
+    metavar="NAME[+]",
+    help="Only these relations, separated by commas; + adds what reads one.",
+)
 @click.option("--symbols", callback=_symbols, help="Only these symbols, separated by commas.")
-@click.option("--date", "day", callback=_day, metavar="DAY", help="Only this UTC day, as 2025-10-20.")
-@click.option("--full-refresh", is_flag=True, help="Rebuild what is chosen from ticks, stale or not.")
-@click.option("--from-raw", is_flag=True, help="Rebuild what is chosen from raw lines, stale or not.")
-@click.option("--threads", type=click.IntRange(1), help="Units worked at side by side.  [default: one a core]")
+@click.option(
+    "--date", "day", callback=_day, metavar="DAY", help="Only this UTC day, as 2025-10-20."
+)
+@click.option(
+    "--full-refresh", is_flag=True, help="Rebuild what is chosen from ticks, stale or not."
+)
+@click.option(
+    "--from-raw", is_flag=True, help="Rebuild what is chosen from raw lines, stale or not."
+)
+@click.option(
+    "--threads", type=click.IntRange(1), help="Units worked at side by side.  [default: one a core]"
+)
 @config_option
 @click.pass_context
 def build(ctx, dry_run, select, symbols, day, full_refresh, from_raw, threads, config_file) -> None:
@@ -76,12 +93,15 @@ def ls(config_file) -> None:
     models = Models(load(config_file))
     width = max(len(name) for name in (*models.models, *models.macros))
     for model in sorted(models.models.values(), key=lambda model: (model.layer, model.name)):
-        mark = "*" if model.is_own else " "
+        mark = "*" if models.is_own(model.path) else " "
         kind = "view" if model.is_view else model.file or "-"
-        click.echo(f"{mark} {model.layer:8} {model.name:{width}}  {kind}\n{'':{width + 13}}{model.sentence}")
+        click.echo(
+            f"{mark} {model.layer:8} {model.name:{width}}  {kind}\n{'':{width + 13}}{model.sentence}"
+        )
     for name, path in sorted(models.macros.items()):
         click.echo(f"{'*' if models.is_own(path) else ' '} {'macro':8} {name}")
-    if any(model.is_own for model in models.models.values()) or any(map(models.is_own, models.macros.values())):
+    paths = [*(model.path for model in models.models.values()), *models.macros.values()]
+    if any(map(models.is_own, paths)):
         click.echo("* = from this lake's own folder")
 
 
@@ -103,7 +123,9 @@ def graph(config_file) -> None:
         click.echo(f"  subgraph {layer}")
         for model in models.models.values():
             if model.layer == layer:
-                click.echo(f"    {model.name}[({model.name})]" if model.file else f"    {model.name}")
+                click.echo(
+                    f"    {model.name}[({model.name})]" if model.file else f"    {model.name}"
+                )
         click.echo("  end")
     for name in models.models:
         for read in sorted(models.reads(name)):
@@ -113,7 +135,11 @@ def graph(config_file) -> None:
 @click.command("sql")
 @click.argument("query")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
     help="How the rows are printed.",
 )
 @config_option
@@ -154,7 +180,9 @@ def shell(config_file) -> None:
     here = Path(sys.executable).parent
     duckdb = shutil.which("duckdb") or shutil.which("duckdb", path=str(here))
     if duckdb is None:
-        raise click.ClickException("there is no duckdb shell on this machine; get it with `pip install duckdb-cli`")
+        raise click.ClickException(
+            "there is no duckdb shell on this machine; get it with `pip install duckdb-cli`"
+        )
     if not lake.db.exists():
         raise click.ClickException(f"{lake.db} is not there yet; make it with `lake build`")
     status = subprocess.call([duckdb, "-readonly", "-cmd", "set TimeZone = 'UTC'", str(lake.db)])

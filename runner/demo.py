@@ -48,7 +48,9 @@ def demo(folder: Path) -> None:
     _fresh(folder)
     lake = load(folder)
     logs.setup(lake, "collector")
-    click.echo("1  An exchange made of files: ten minutes of a synthetic market, one lost connection.")
+    click.echo(
+        "1  An exchange made of files: ten minutes of a synthetic market, one lost connection."
+    )
     exchange, ws_url, rest_url = _replay()
     try:
         click.echo(f"   lake replay --speed max --fault drop=at:240s   → {ws_url}")
@@ -58,30 +60,49 @@ def demo(folder: Path) -> None:
     finally:
         exchange.kill()
         exchange.communicate()
-    raw = sum(path.read_bytes().count(b"\n") for path in (lake.base / "raw/binance").glob("[!_]*/*/*.jsonl"))
+    raw = sum(
+        path.read_bytes().count(b"\n")
+        for path in (lake.base / "raw/binance").glob("[!_]*/*/*.jsonl")
+    )
     click.echo(f"   lake collect   → {raw:,} raw lines of {len(SYMBOLS)} symbols")
     click.echo("3  Building …")
     for line in build(lake).told(dry_run=False):
         click.echo(f"   lake build     → {line}")
     con = catalog.connect(lake)
-    _tell(con, "4  Seconds by state: what is known of each second", "pivot bars_1s on state using count(*) group by symbol order by symbol")
-    _tell(con, "5  The certificate: which trade ids are there, how many are missing (the lost connection)", "select symbol, first_id, last_id, count, missing, duplicates, verdict from tape order by symbol")
-    _tell(con, f"6  A query: lake sql \"from bars_1m where symbol = 'SOLUSDT'\" --config {folder}", QUERY)
+    _tell(
+        con,
+        "4  Seconds by state: what is known of each second",
+        "pivot bars_1s on state using count(*) group by symbol order by symbol",
+    )
+    _tell(
+        con,
+        "5  The certificate: which trade ids are there, how many are missing (the lost connection)",
+        "select symbol, first_id, last_id, count, missing, duplicates, verdict from tape order by symbol",
+    )
+    _tell(
+        con,
+        f"6  A query: lake sql \"from bars_1m where symbol = 'SOLUSDT'\" --config {folder}",
+        QUERY,
+    )
     click.echo(
         f"Done in {time.monotonic() - started:.0f} s. Raw lines: {lake.base / 'raw'}; bars, plain Parquet: "
         f"{lake.base / 'parquet'}; views over all: {lake.db}\n"
         f"Try next:\n"
-        f"  lake sql \"from latest_price\" --config {folder}\n"
+        f'  lake sql "from latest_price" --config {folder}\n'
         f"  duckdb -readonly {folder / 'lake.db'}\n"
         f"  lake init my-lake && cd my-lake && lake collect"
     )
 
 
 def _fresh(folder: Path) -> None:
-    """Make the demo's lake; what an earlier demo left goes, a folder that is not its own is refused."""
+    """Make the demo's lake; what an earlier demo left goes, a folder that is not its own is
+    refused.
+    """
     config = folder / "config.yml"
     if config.exists() and not config.read_text(encoding="utf-8").startswith(MARK):
-        raise click.ClickException(f"{folder} holds a lake that is not the demo's; name another folder: lake demo tour")
+        raise click.ClickException(
+            f"{folder} holds a lake that is not the demo's; name another folder: lake demo tour"
+        )
     if config.exists():
         shutil.rmtree(folder / "data", ignore_errors=True)
         (folder / "lake.db").unlink(missing_ok=True)
@@ -93,7 +114,16 @@ def _fresh(folder: Path) -> None:
 
 def _replay() -> tuple[subprocess.Popen, str, str]:
     """Start `lake replay` in a process of its own; returns it with its WebSocket and REST address."""
-    command = [sys.executable, "-m", "lake", "replay", "--symbols", ",".join(SYMBOLS), "--speed", "max"]
+    command = [
+        sys.executable,
+        "-m",
+        "lake",
+        "replay",
+        "--symbols",
+        ",".join(SYMBOLS),
+        "--speed",
+        "max",
+    ]
     exchange = subprocess.Popen(
         [*command, "--fault", "drop=at:240s"],
         stdout=subprocess.PIPE,

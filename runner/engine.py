@@ -1,4 +1,6 @@
-"""DuckDB connections as the build needs them: in memory, one thread, UTC, the lake's macros loaded."""
+"""DuckDB connections as the build needs them: in memory, one thread, UTC, the lake's macros
+loaded.
+"""
 
 import duckdb
 
@@ -12,8 +14,10 @@ set asof_loop_join_threshold = 0;
 set disabled_optimizers = 'statistics_propagation';
 set enable_progress_bar = false;
 """
-# `threads` is per database, so each worker has its own. An ASOF JOIN whose left side DuckDB thinks small becomes a
-# nested loop, 38 times slower. With statistics propagation, Parquet columns are marked REQUIRED where a plan proves
+# `threads` is per database, so each worker has its own. An ASOF JOIN whose left side DuckDB thinks
+# small becomes a
+# nested loop, 38 times slower. With statistics propagation, Parquet columns are marked REQUIRED
+# where a plan proves
 # that no NULL occurs, and the bytes of a file depend on the route that its rows took.
 
 
@@ -29,7 +33,9 @@ def connect(models: Models, memory_limit: str = "400MB") -> duckdb.DuckDBPyConne
 
 
 def clear(con: duckdb.DuckDBPyConnection, models: Models, keep: tuple[str, ...] = ()) -> None:
-    """Drop the relations that the unit before left behind: a table frees memory, a view may become a table."""
+    """Drop the relations that the unit before left behind: a table frees memory, a view may become
+    a table.
+    """
     left = con.execute(
         "select 'table', table_name from duckdb_tables() where temporary "
         "union all select 'view', view_name from duckdb_views() where temporary"

@@ -1,23 +1,31 @@
 """Executing a unit of the plan: make its rows with the shipped SQL, publish its file."""
 
+import tempfile
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import click
 import duckdb
 
-from runner import engine, notes
+from runner import derived, engine, notes
 from runner.models import Models
-from runner.plan import PLAN_MODELS
 from runner.publish import file_list, publish
 from runner.stage import run, unit_values
 from runner.ticks import hours_of, view_ticks
 from runner.unit import Unit
 
+# What is noted of trades and quotes reads them by another name, because it is asked of hour parts
+# and day files alike.
+NOTED = {"trades": ("trade_hours", "trade_runs"), "quotes": ("quote_hours",)}
 KEY = {"trades": "trade_id", "quotes": "update_id"}
 
 
-def execute(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit, until_us: int, may_lose: bool) -> int:
-    """Publish a unit; returns its rows. ClickException names the SQL file, or the ticks that would be lost."""
+def execute(
+    con: duckdb.DuckDBPyConnection, models: Models, unit: Unit, until_us: int, may_lose: bool
+) -> int:
+    """Publish a unit; returns its rows. ClickException names the SQL file, or the ticks that would
+    be lost.
+    """
     compression = "zstd"
     if unit.relation in KEY:
         _ticks(con, models, unit, until_us, may_lose)
@@ -26,17 +34,23 @@ def execute(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit, until_us
         compression = models.lake.config.transformer.parquet_compression
     elif unit.relation == "rejects":
         _rejects(con, unit)
-    else:
+    elif "published" in unit.context:
         unit.context["published"].load(con, "published")
+    else:
+        derived.make(con, models, unit)
     meta = {"sql": models.fingerprint(unit.relation), "inputs": unit.inputs, "note": unit.note}
     return publish(con, models.lake.base, models[unit.relation], unit.path, compression, meta)
 
 
-def _ticks(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit, until_us: int, may_lose: bool) -> None:
+def _ticks(
+    con: duckdb.DuckDBPyConnection, models: Models, unit: Unit, until_us: int, may_lose: bool
+) -> None:
     """Make `published` the trades or quotes of a day."""
     hours, of = hours_of(unit.day), (unit.exchange, unit.symbol)
     has_copies = unit.context["has_copies"]
-    view_ticks(con, models, unit.relation, of, unit.sources, (hours[0], hours[-1]), until_us, has_copies)
+    view_ticks(
+        con, models, unit.relation, of, unit.sources, (hours[0], hours[-1]), until_us, has_copies
+    )
     con.execute(f"create or replace temp view published as from {unit.relation}")
     if unit.path.exists() and not may_lose:
         _refuse_loss(con, unit)
@@ -64,7 +78,9 @@ def _refuse_loss(con: duckdb.DuckDBPyConnection, unit: Unit) -> None:
 
 
 def _bars(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:
-    """Make `published` the bars of a day: the hours that changed anew, the others from the file that is there."""
+    """Make `published` the bars of a day: the hours that changed anew, the others from the file
+    that is there.
+    """
     for name in ("bar_hours", "holes", "merged_covers"):
         unit.context[name].load(con, name)
     first, last = unit.hours[0], unit.hours[-1]
@@ -90,31 +106,44 @@ def _rejects(con: duckdb.DuckDBPyConnection, unit: Unit) -> None:
     con.execute(f"create or replace temp table published as from {source}")
 
 
-def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> None:
-    """Make every relation once, without rows: `no_…` for the stored ones, and each SQL file's errors show first."""
-    nothing = file_list([_empty_file(models.lake.base)])
+def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
+    """Make every relation once without rows, and keep the stored ones as `no_…`; returns what
+    failed, and why.
+
+    So each SQL file's errors show before anything is built, each published file's columns are
+    known, and what does
+    not depend on a broken file is built all the same.
+    """
+    broken: dict[str, str] = {}
     notes.load_notes(con, [], [])
-    run(con, models, "session_events", {"raw_files": nothing})
-    for name in ("sessions", "connections", "lake_clock", "overlapping_hours", "stalls"):
-        run(con, models, name, {})
-    for name in ("lines", "clock", "staged_trades", "staged_quotes", "cover_pieces", "newest", "rejects"):
-        run(con, models, name, {"raw_files": nothing})
-    for name in ("trades", "quotes"):
-        run(con, models, name, {})
-        con.execute(f"create or replace temp view noted_{name} as from {name}")
-    for name in ("trade_hours", "trade_runs", "quote_hours", "staged_trade_hours", "trade_bars_1s", "quote_bars_1s"):
-        run(con, models, name, {})
-    for name in [*PLAN_MODELS[1:], "bars_1s"]:
-        run(con, models, name, {})
+    with tempfile.NamedTemporaryFile(
+        suffix=".jsonl"
+    ) as empty:  # read_json takes no empty list of files
+        unit = {"raw_files": file_list([Path(empty.name)])}
+        for name in _order(models):
+            try:
+                run(con, models, name, unit, kind="view" if models[name].is_view else "table")
+            except click.ClickException as error:
+                broken[name] = error.message
+                continue
+            if name in NOTED:
+                con.execute(f"create or replace temp view noted_{name} as from {name}")
     for name in (*(model.name for model in models.stored()), "session_events"):
-        con.execute(f"create or replace temp table no_{name} as from {name}")
+        if name not in broken:
+            con.execute(f"create or replace temp table no_{name} as from {name}")
     engine.clear(con, models)
+    return broken
 
 
-def _empty_file(base: Path) -> Path:
-    """A raw file without a line: read_json takes no empty list of files."""
-    path = base / "work" / "empty.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        path.write_bytes(b"")
-    return path
+def _order(models: Models) -> list[str]:
+    """All models, each after what it reads."""
+    reads = {name: set(models.reads(name)) for name in models.models}
+    for name, noting in NOTED.items():
+        for model in noting:
+            reads[model].add(name)
+    try:
+        return list(TopologicalSorter(reads).static_order())
+    except CycleError as error:
+        raise click.ClickException(
+            f"{models[error.args[1][0]].path}: reads itself, by {' → '.join(error.args[1])}"
+        ) from None

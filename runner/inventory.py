@@ -1,16 +1,12 @@
 """What lies in a lake: raw hours, hour parts, published files. Listings only, no rows are read."""
 
-import re
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 
 from runner import notes, stage
 from runner.models import Model
-from runner.paths import decode
+from runner.paths import decode, encode, is_day
 from runner.publish import target
-
-DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 
 
 @dataclass
@@ -22,6 +18,11 @@ class Symbol:
     raw_days: set[str] = field(default_factory=set)
     hours: list[stage.Hour] = field(default_factory=list)
     staged: dict[Path, dict] = field(default_factory=dict)
+
+    @property
+    def of(self) -> tuple[str, str]:
+        """Exchange and symbol."""
+        return self.exchange, self.name
 
 
 def exchanges(base: Path) -> list[str]:
@@ -37,19 +38,26 @@ def exchanges(base: Path) -> list[str]:
 
 def symbols(base: Path, exchange: str) -> list[str]:
     """The symbols of an exchange that have raw, hour parts or ticks."""
-    roots = [base / "raw" / exchange, base / "work" / "staged" / exchange, base / "ticks" / exchange / "trades"]
-    found = {decode(path.name) for root in roots for path in folders(root) if not path.name.startswith("_")}
+    place = encode(exchange)
+    roots = [base / "raw" / place, base / "work" / "staged" / place]
+    roots += [base / "ticks" / place / stream for stream in ("trades", "quotes")]
+    found = {
+        decode(path.name)
+        for root in roots
+        for path in folders(root)
+        if not path.name.startswith("_")
+    }
     return sorted(found)
 
 
-def look(base: Path, exchange: str, symbol_folder: str) -> Symbol:
+def look(base: Path, exchange: str, name: str) -> Symbol:
     """List the raw and the hour parts of a symbol."""
-    symbol = Symbol(exchange, decode(symbol_folder))
-    for folder in folders(base / "raw" / exchange / symbol_folder):
+    symbol = Symbol(exchange, name)
+    for folder in folders(base / "raw" / encode(exchange) / encode(name)):
         if is_day(folder.name):
             symbol.raw_days.add(folder.name)
             symbol.hours += stage.hours_of_day(folder, exchange, symbol.name, folder.name)
-    for day in folders(base / "work" / "staged" / exchange / symbol_folder):
+    for day in folders(base / "work" / "staged" / encode(exchange) / encode(name)):
         for hour in folders(day):
             if note := notes.read(hour / "note.json"):
                 symbol.staged[hour] = note
@@ -69,18 +77,6 @@ def published_days(base: Path, model: Model, exchange: str, symbol: str | None) 
                 if is_day(day) and path.is_file():
                     found[day] = path
     return found
-
-
-def is_day(name: str) -> bool:
-    """Whether a folder name is a calendar day.
-
-    >>> is_day("2025-02-28"), is_day("2025-02-30"), is_day("_rest")
-    (True, False, False)
-    """
-    try:
-        return bool(DAY.match(name)) and bool(date.fromisoformat(name))
-    except ValueError:
-        return False
 
 
 def folders(root: Path) -> list[Path]:

@@ -28,7 +28,9 @@ class Cached(msgspec.Struct):
 
 
 class Metadata:
-    """Reads the metadata of one symbol's files; a disposable cache saves opening files that have not changed."""
+    """Reads the metadata of one symbol's files; a disposable cache saves opening files that have
+    not changed.
+    """
 
     def __init__(self, cache: Path):
         self.path = cache
@@ -68,13 +70,17 @@ def _open(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> dict[Path, Publi
     """Read the metadata of files in one go, or one by one where one of them is broken."""
     if not paths:
         return {}
-    query = f"select file_name, decode(key), decode(value) from parquet_kv_metadata({file_list(paths)})"
+    query = (
+        f"select file_name, decode(key), decode(value) from parquet_kv_metadata({file_list(paths)})"
+    )
     try:
         rows = con.execute(query).fetchall()
     except duckdb.Error as error:
         if len(paths) > 1:
             return {path: one for single in paths for path, one in _open(con, [single]).items()}
-        logger.warning("{} cannot be read, so it is made anew if its inputs are there ({})", paths[0], error)
+        logger.warning(
+            "{} cannot be read, so it is made anew if its inputs are there ({})", paths[0], error
+        )
         return {}
     pairs: dict[Path, dict[str, str]] = {}
     for name, key, value in rows:

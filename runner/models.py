@@ -1,6 +1,7 @@
 """The SQL files of a lake: the directory is the registry, the SQL itself says what reads what.
 
-A model is one file of sql/<layer>/, its name the relation's name. A file of the lake's own sql/ or macros/
+A model is one file of sql/<layer>/, its name the relation's name. A file of the lake's own sql/ or
+macros/
 replaces the shipped file of the same path; a new one adds.
 """
 
@@ -49,7 +50,9 @@ class Model:
     @property
     def grain(self) -> list[str]:
         """The columns that make a row unique, in the order in which published files are sorted."""
-        return [column.strip() for column in self.keys.get("grain", "").split(",") if column.strip()]
+        return [
+            column.strip() for column in self.keys.get("grain", "").split(",") if column.strip()
+        ]
 
     @property
     def file(self) -> str | None:
@@ -106,7 +109,9 @@ class Models:
             return template.render({**UNIT, **sections, **columns, **unit}).strip()
         except jinja2.TemplateError as error:
             line = getattr(error, "lineno", None) or _line_of(error)
-            raise click.ClickException(f"{model.path}, line {line}: {error.message or error}") from error
+            raise click.ClickException(
+                f"{model.path}, line {line}: {error.message or error}"
+            ) from error
 
     @functools.cache  # noqa: B019 (one Models object lives as long as one command)
     def reads(self, name: str) -> frozenset[str]:
@@ -126,7 +131,9 @@ class Models:
         return frozenset(tables & set(self.models))
 
     def chain(self, name: str) -> list[str]:
-        """The models whose SQL makes a relation: itself and what it reads, down to stored relations."""
+        """The models whose SQL makes a relation: itself and what it reads, down to stored
+        relations.
+        """
         seen, queue = [], [name]
         while queue:
             model = queue.pop()
@@ -143,11 +150,19 @@ class Models:
 
     @functools.cache  # noqa: B019
     def fingerprint(self, name: str) -> dict[str, str]:
-        """File → hash of the SQL that makes a relation, macros included; comments and spaces do not count."""
-        texts = {f"sql/{self[model].layer}/{model}.sql": normalised(self.render(model)) for model in self.chain(name)}
+        """File → hash of the SQL that makes a relation, macros included; comments and spaces do
+        not count.
+        """
+        texts = {
+            f"sql/{self[model].layer}/{model}.sql": normalised(self.render(model))
+            for model in self.chain(name)
+        }
         words = {word for text in texts.values() for word in re.findall(r"\w+", text)}
         texts |= {f"macros/{macro}.sql": self._macro(macro) for macro in self._macros_of(words)}
-        return {file: hashlib.sha256(text.encode()).hexdigest()[:12] for file, text in sorted(texts.items())}
+        return {
+            file: hashlib.sha256(text.encode()).hexdigest()[:12]
+            for file, text in sorted(texts.items())
+        }
 
     @functools.cache  # noqa: B019
     def columns_read(self, relation: str) -> tuple[str, ...]:
@@ -163,11 +178,16 @@ class Models:
     def macro_sql(self) -> list[str]:
         """All macros, those that others use first."""
         names, done = sorted(self.macros), []
-        uses = {name: self._macros_of(set(re.findall(r"\w+", self._macro(name)))) - {name} for name in names}
+        uses = {
+            name: self._macros_of(set(re.findall(r"\w+", self._macro(name)))) - {name}
+            for name in names
+        }
         while len(done) < len(names):
             ready = [name for name in names if name not in done and uses[name] <= set(done)]
             if not ready:
-                raise click.ClickException(f"macros use each other in a circle: {sorted(set(names) - set(done))}")
+                raise click.ClickException(
+                    f"macros use each other in a circle: {sorted(set(names) - set(done))}"
+                )
             done += ready
         return [self._text(name) for name in done if not self._is_table_macro(name)]
 
@@ -234,7 +254,9 @@ def _model(path: Path) -> Model:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise click.ClickException(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+        raise click.ClickException(
+            f"{path}: not UTF-8 text ({error.reason} at byte {error.start})"
+        ) from error
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", path.stem):
         raise click.ClickException(
             f"{path}: a file name is a relation name: lower-case letters, digits and _ only"
@@ -250,7 +272,9 @@ def _header(path: Path, text: str) -> tuple[str, dict[str, str]]:
             break
         lines.append(line[2:].strip())
     if not lines or not lines[0]:
-        raise click.ClickException(f"{path}, line 1: the file must begin with a comment that says what one row is")
+        raise click.ClickException(
+            f"{path}, line 1: the file must begin with a comment that says what one row is"
+        )
     keys = {}
     for number, line in enumerate(lines[1:], start=2):
         match = re.match(r"^([a-z_]+):\s*(\S.*)$", line)

@@ -1,7 +1,9 @@
 """Notes: what the plan knows of a file of ticks without reading its rows.
 
-A note is JSON, made by SQL when the rows were at hand: beside an hour part in the workshop (`note.json`), or in the
-metadata of a published file. The plan loads notes into the tables named `noted_…` that its models read.
+A note is JSON, made by SQL when the rows were at hand: beside an hour part in the workshop
+(`note.json`), or in the
+metadata of a published file. The plan loads notes into the tables named `noted_…` that its models
+read.
 """
 
 import json
@@ -13,34 +15,65 @@ import msgspec
 
 FORMAT = 2
 
-# Table → key in a note, and its columns. Sums of hashes are HUGEINT, prices stay text until a model casts them.
+# Table → key in a note, and its columns. Sums of hashes are HUGEINT, prices stay text until a model
+# casts them.
 HASHED = "HUGEINT"
 TABLES = {
     "noted_trade_hours": (
         "trade_hours",
         {
-            "hour": "BIGINT", "trades": "BIGINT", "repaired": "BIGINT", "first_id": "BIGINT", "last_id": "BIGINT",
-            "first_second": "BIGINT", "last_second": "BIGINT", "last_price": "VARCHAR", "duplicates": "BIGINT",
-            "price_hash": HASHED, "qty_hash": HASHED, "side_hash": HASHED, "source_hash": HASHED,
-            "ts_event_hash": HASHED, "ts_recv_hash": HASHED,
+            "hour": "BIGINT",
+            "trades": "BIGINT",
+            "repaired": "BIGINT",
+            "first_id": "BIGINT",
+            "last_id": "BIGINT",
+            "first_second": "BIGINT",
+            "last_second": "BIGINT",
+            "last_price": "VARCHAR",
+            "duplicates": "BIGINT",
+            "price_hash": HASHED,
+            "qty_hash": HASHED,
+            "side_hash": HASHED,
+            "source_hash": HASHED,
+            "ts_event_hash": HASHED,
+            "ts_recv_hash": HASHED,
         },
     ),
     "noted_runs": (
         "trade_runs",
-        {"hour": "BIGINT", "first_id": "BIGINT", "last_id": "BIGINT", "first_second": "BIGINT", "last_second": "BIGINT"},
+        {
+            "hour": "BIGINT",
+            "first_id": "BIGINT",
+            "last_id": "BIGINT",
+            "first_second": "BIGINT",
+            "last_second": "BIGINT",
+        },
     ),
     "noted_quote_hours": (
         "quote_hours",
         {
-            "hour": "BIGINT", "quotes": "BIGINT", "first_id": "BIGINT", "last_id": "BIGINT", "last_us": "BIGINT",
-            "last_bid": "VARCHAR", "last_ask": "VARCHAR", "bid_hash": HASHED, "bid_qty_hash": HASHED,
-            "ask_hash": HASHED, "ask_qty_hash": HASHED, "ts_event_hash": HASHED, "ts_recv_hash": HASHED,
+            "hour": "BIGINT",
+            "quotes": "BIGINT",
+            "first_id": "BIGINT",
+            "last_id": "BIGINT",
+            "last_us": "BIGINT",
+            "last_bid": "VARCHAR",
+            "last_ask": "VARCHAR",
+            "bid_hash": HASHED,
+            "bid_qty_hash": HASHED,
+            "ask_hash": HASHED,
+            "ask_qty_hash": HASHED,
+            "ts_event_hash": HASHED,
+            "ts_recv_hash": HASHED,
         },
     ),
     "noted_pieces": (
         "pieces",
         {
-            "conn": "BIGINT", "first_recv_us": "BIGINT", "last_recv_us": "BIGINT", "start_us": "BIGINT",
+            "conn": "BIGINT",
+            "first_recv_us": "BIGINT",
+            "last_recv_us": "BIGINT",
+            "start_us": "BIGINT",
             "end_us": "BIGINT",
         },
     ),
@@ -53,7 +86,9 @@ EXACT = {"exact_trade_hours": "noted_trade_hours", "exact_quote_hours": "noted_q
 
 @dataclass(frozen=True)
 class Table:
-    """A small relation on its way from one connection to another: its rows as JSON, its columns' types."""
+    """A small relation on its way from one connection to another: its rows as JSON, its columns'
+    types.
+    """
 
     rows: str
     types: dict[str, str]
@@ -86,13 +121,17 @@ def tables_by_day(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, Ta
     return {day: Table(rows, types, digest) for day, rows, digest in found}
 
 
-def load(con: duckdb.DuckDBPyConnection, name: str, rows: list[dict], types: dict[str, str]) -> None:
+def load(
+    con: duckdb.DuckDBPyConnection, name: str, rows: list[dict], types: dict[str, str]
+) -> None:
     """Make rows a temporary table; each row has just these columns."""
     Table(json.dumps(rows), types).load(con, name)
 
 
 def load_notes(con: duckdb.DuckDBPyConnection, staged: list[dict], kept: list[dict]) -> None:
-    """Fill the `noted_…` tables of one symbol from its hour parts and from the day files that are their own source."""
+    """Fill the `noted_…` tables of one symbol from its hour parts and from the day files that are
+    their own source.
+    """
     for name, (key, types) in TABLES.items():
         rows = [row for note in staged for row in note.get(key, ())]
         more = [row for note in kept for row in note.get(key, ())]
@@ -111,11 +150,15 @@ def rows_of(con: duckdb.DuckDBPyConnection, relation: str) -> list[dict]:
 
 
 def _json(con: duckdb.DuckDBPyConnection, relation: str) -> str:
-    return con.execute(f"select coalesce(to_json(list(r)), '[]')::varchar from (from {relation}) as r").fetchone()[0]
+    return con.execute(
+        f"select coalesce(to_json(list(r)), '[]')::varchar from (from {relation}) as r"
+    ).fetchone()[0]
 
 
 def read(path: Path) -> dict | None:
-    """An hour part's note; None where there is none, a crash left half of one, or another version wrote it."""
+    """An hour part's note; None where there is none, a crash left half of one, or another version
+    wrote it.
+    """
     try:
         note = msgspec.json.decode(path.read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):

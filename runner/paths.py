@@ -1,10 +1,12 @@
 """Names on disk: where raw parts, published files and the workshop lie in a lake."""
 
 import re
+from datetime import date
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 PART = re.compile(r"^part_(\d+)(?:_(\d+))?\.jsonl$")
+DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 REPAIR = re.compile(r"^repair_(\d+)_.+\.jsonl$")
 
 
@@ -49,6 +51,18 @@ def hour_of_part(name: str) -> int | None:
     if match := REPAIR.match(name):
         return int(match[1]) if int(match[1]) < 24 else None
     return None
+
+
+def is_day(name: str) -> bool:
+    """Whether a name is a calendar day.
+
+    >>> is_day("2025-02-28"), is_day("2025-02-30"), is_day("_rest")
+    (True, False, False)
+    """
+    try:
+        return bool(DAY.match(name)) and bool(date.fromisoformat(name))
+    except ValueError:
+        return False
 
 
 def day_folder(day: str) -> Path:

@@ -1,19 +1,19 @@
-"""Putting a file into place: written outside every glob, synced, then moved over the old one in one step.
+"""Putting a file into place: written outside every glob, synced, then moved over the old one in one
+step.
 
 Any other way gives readers errors or silently wrong counts while a build runs.
 """
 
 import json
 import os
-import time
 import uuid
 from pathlib import Path
 
 import duckdb
+
+from runner.files import replace, sync_folder
 from runner.models import Model
 from runner.paths import day_folder, encode
-
-SHARING_VIOLATION_S = 10
 
 
 def target(base: Path, model: Model, exchange: str, symbol: str | None, day: str) -> Path:
@@ -31,7 +31,8 @@ def publish(
     compression: str,
     meta: dict,
 ) -> int:
-    """Write the temporary table or view `published`, sorted by the grain, and move it into place; returns its rows.
+    """Write the temporary table or view `published`, sorted by the grain, and move it into place;
+    returns its rows.
 
     `meta`: sql (file → hash), inputs and note (JSON-ready); row count and hash are added.
     """
@@ -65,37 +66,14 @@ def _json(value: dict) -> str:
 
 
 def move(staging: Path, path: Path) -> None:
-    """Sync a finished file and put it over the old one; a reader's open handle on Windows is waited for."""
+    """Sync a finished file and put it over the old one; a reader's open handle on Windows is
+    waited for.
+    """
     with staging.open("r+b") as file:
         os.fsync(file.fileno())
     path.parent.mkdir(parents=True, exist_ok=True)
     replace(staging, path)
     sync_folder(path.parent)
-
-
-def replace(source: Path, path: Path) -> None:
-    """os.replace; on Windows, where an open file refuses it, tried again for 10 seconds."""
-    deadline = time.monotonic() + SHARING_VIOLATION_S
-    while True:
-        try:
-            source.replace(path)
-            return
-        except PermissionError:
-            if os.name != "nt" or time.monotonic() > deadline:
-                source.unlink(missing_ok=True)
-                raise
-            time.sleep(0.1)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename durable where the system can sync folders."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def sql_text(value: object) -> str:

@@ -1,4 +1,6 @@
-"""The collector's connections: raw session lines become the relation `sessions`, one file an exchange and day."""
+"""The collector's connections: raw session lines become the relation `sessions`, one file an
+exchange and day.
+"""
 
 from pathlib import Path
 
@@ -29,12 +31,25 @@ def units(con: duckdb.DuckDBPyConnection, models: Models, exchange: str) -> list
     """The days of connections that are stale."""
     base, model = models.lake.base, models["sessions"]
     days = published_days(base, model, exchange, None)
-    found = Metadata(base / "work" / "metadata" / f"{encode(exchange)}.msgpack").read(con, list(days.values()))
+    found = Metadata(base / "work" / "metadata" / f"{encode(exchange)}.msgpack").read(
+        con, list(days.values())
+    )
     stale = []
     for day, table in notes.tables_by_day(con, "sessions").items():
         inputs = {"rows": table.digest}
         why = why_stale(found.get(days.get(day, Path())), models.fingerprint("sessions"), inputs)
         if why:
             path = target(base, model, exchange, None, day)
-            stale.append(Unit("sessions", exchange, None, day, path, why, inputs=inputs, context={"published": table}))
+            stale.append(
+                Unit(
+                    "sessions",
+                    exchange,
+                    None,
+                    day,
+                    path,
+                    why,
+                    inputs=inputs,
+                    context={"published": table},
+                )
+            )
     return stale

@@ -1,6 +1,7 @@
 """Staging: the raw parts of one hour of receipt, parsed once, become an hour part in the workshop.
 
-An hour part is a folder work/staged/{exchange}/{symbol}/{day}/{hour}/ with trades.parquet, quotes.parquet, perhaps
+An hour part is a folder work/staged/{exchange}/{symbol}/{day}/{hour}/ with trades.parquet,
+quotes.parquet, perhaps
 rejects.parquet, and note.json, written last: without it the folder does not count.
 """
 
@@ -15,13 +16,23 @@ import click
 import duckdb
 
 from runner import notes
+from runner.files import replace
 from runner.models import Models, why_changed
 from runner.paths import encode, hour_of_part
-from runner.publish import file_list, replace, sql_text
+from runner.publish import file_list, sql_text
 
 STAGE_MODELS = [
-    "lines", "clock", "staged_trades", "staged_quotes", "cover_pieces", "trade_hours", "trade_runs", "quote_hours",
-    "staged_trade_hours", "newest", "rejects",
+    "lines",
+    "clock",
+    "staged_trades",
+    "staged_quotes",
+    "cover_pieces",
+    "trade_hours",
+    "trade_runs",
+    "quote_hours",
+    "staged_trade_hours",
+    "newest",
+    "rejects",
 ]
 
 
@@ -52,16 +63,23 @@ def hours_of_day(folder: Path, exchange: str, symbol: str, day: str) -> list[Hou
         hour = hour_of_part(path.name)
         if hour is not None:
             hours.setdefault(hour, []).append((path.name, path.stat().st_size))
-    return [Hour(exchange, symbol, day, hour, folder, tuple(parts)) for hour, parts in sorted(hours.items())]
+    return [
+        Hour(exchange, symbol, day, hour, folder, tuple(parts))
+        for hour, parts in sorted(hours.items())
+    ]
 
 
 def fingerprint(models: Models) -> dict[str, str]:
     """File → hash of all SQL that makes an hour part."""
-    return {file: digest for name in STAGE_MODELS for file, digest in models.fingerprint(name).items()}
+    return {
+        file: digest for name in STAGE_MODELS for file, digest in models.fingerprint(name).items()
+    }
 
 
 def why_stale(hour: Hour, note: dict | None, sql: dict, offsets: dict, stalls: dict) -> str | None:
-    """Why an hour must be staged again, None when its note still holds. Raw that is missing is no reason."""
+    """Why an hour must be staged again, None when its note still holds. Raw that is missing is no
+    reason.
+    """
     if note is None:
         return "not staged yet"
     if changed := why_changed(note["sql"], sql):
@@ -69,7 +87,7 @@ def why_stale(hour: Hour, note: dict | None, sql: dict, offsets: dict, stalls: d
     known = {tuple(part) for part in note["raw"]}
     if fresh := [name for name, size in hour.parts if (name, size) not in known]:
         return f"{len(fresh)} new raw part{'s' * (len(fresh) > 1)}"
-    if any(offsets.get(row["conn"], 0) != row["offset_us"] for row in note["fallback"]):
+    if any((offsets.get(row["conn"]) or 0) != row["offset_us"] for row in note["fallback"]):
         return "a connection's clock offset changed"
     for piece in note["pieces"]:
         for moment in stalls.get(piece["conn"], ()):
@@ -81,7 +99,8 @@ def why_stale(hour: Hour, note: dict | None, sql: dict, offsets: dict, stalls: d
 def stage(con: duckdb.DuckDBPyConnection, models: Models, hour: Hour, sql: dict) -> dict:
     """Parse an hour's raw parts and write its hour part; returns its note.
 
-    The connection holds `connections` and `session_events`. ClickException where DuckDB cannot read a part at all.
+    The connection holds `connections` and `session_events`. ClickException where DuckDB cannot read
+    a part at all.
     """
     unit = unit_values(hour.exchange, hour.symbol, hour.day)
     unit["raw_files"] = file_list([hour.folder / name for name, _ in hour.parts])
@@ -115,7 +134,9 @@ def unit_values(exchange: str, symbol: str | None, day: str) -> dict[str, str]:
 def run(
     con: duckdb.DuckDBPyConnection, models: Models, name: str, unit: dict, kind: str = "table"
 ) -> None:
-    """Make one model's relation in a connection; an error names the SQL file, its line and DuckDB's message."""
+    """Make one model's relation in a connection; an error names the SQL file, its line and
+    DuckDB's message.
+    """
     sql = models.render(name, **unit)
     try:
         con.execute(f"create or replace temp {kind} {name} as {sql}")
@@ -147,15 +168,22 @@ def _note(con: duckdb.DuckDBPyConnection, hour: Hour, sql: dict) -> dict:
         "absent": notes.rows_of(con, "(select first_id, last_id from lines where is_absent)"),
         "newest": notes.rows_of(con, "newest"),
         "fallback": notes.rows_of(
-            con, "(select distinct conn, offset_us from clock where is_fallback and conn is not null)"
+            con,
+            "(select distinct conn, offset_us from clock where is_fallback and conn is not null)",
         ),
     }
 
 
-def _reject(con: duckdb.DuckDBPyConnection, models: Models, unit: dict, expected: int, staging: Path) -> str:
-    """Write the lines that could not be read, with their reasons; every one of them must be found again."""
+def _reject(
+    con: duckdb.DuckDBPyConnection, models: Models, unit: dict, expected: int, staging: Path
+) -> str:
+    """Write the lines that could not be read, with their reasons; every one of them must be found
+    again.
+    """
     run(con, models, "rejects", unit)
-    found, total = con.execute("select count(*), sum(hash(file, line, text, reason))::varchar from rejects").fetchone()
+    found, total = con.execute(
+        "select count(*), sum(hash(file, line, text, reason))::varchar from rejects"
+    ).fetchone()
     if found != expected:
         raise click.ClickException(
             f"{models['rejects'].path}: finds {found} unreadable lines where lines.sql left out {expected} "

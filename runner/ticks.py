@@ -20,14 +20,20 @@ HOUR_US = 3_600_000_000
 
 
 class Ticks:
-    """The sources of a symbol's ticks: its hour parts, and day files that hold what no hour part has any more."""
+    """The sources of a symbol's ticks: its hour parts, and day files that hold what no hour part
+    has any more.
+    """
 
     def __init__(self, symbol: Symbol, published: dict[str, dict[str, tuple[Path, Published]]]):
         self.symbol = symbol
         self.kept = {stream: self._kept(stream, published[stream]) for stream in HOURS}
 
-    def _kept(self, stream: str, published: dict[str, tuple[Path, Published]]) -> dict[str, tuple[Path, dict]]:
-        """Day files that are a source themselves: their raw is gone or packed, whole or by the hour."""
+    def _kept(
+        self, stream: str, published: dict[str, tuple[Path, Published]]
+    ) -> dict[str, tuple[Path, dict]]:
+        """Day files that are a source themselves: their raw is gone or packed, whole or by the
+        hour.
+        """
         key = HOURS[stream]
         staged: dict[int, int] = {}
         for note in self.symbol.staged.values():
@@ -37,16 +43,22 @@ class Ticks:
         for day, (path, meta) in published.items():
             there = [(row[stream], staged.get(row["hour"], 0)) for row in meta.note[key]]
             is_short = any(held < count for count, held in there)
-            if is_short and (day not in self.symbol.raw_days or any(held == 0 for _, held in there)):
+            if is_short and (
+                day not in self.symbol.raw_days or any(held == 0 for _, held in there)
+            ):
                 kept[day] = (path, meta.note)
         return kept
 
     def of_hours(self, stream: str, hours: list[int]) -> tuple[Path, ...]:
         """The files that hold ticks of some hours (since 1970)."""
         wanted, key = set(hours), HOURS[stream]
-        notes = [(folder / f"{stream}.parquet", note) for folder, note in self.symbol.staged.items()]
+        notes = [
+            (folder / f"{stream}.parquet", note) for folder, note in self.symbol.staged.items()
+        ]
         notes += self.kept[stream].values()
-        return tuple(sorted(path for path, note in notes if any(row["hour"] in wanted for row in note[key])))
+        return tuple(
+            sorted(path for path, note in notes if any(row["hour"] in wanted for row in note[key]))
+        )
 
     def kept_days(self) -> set[str]:
         """The days that have a day file as a source."""
@@ -65,14 +77,25 @@ def view_ticks(
 ) -> None:
     """Make the view `trades` or `quotes` of one UTC day, or of hours of it.
 
-    `of`: exchange and symbol; `sources`: the files that hold ticks of them; `hours`: first and last, counted from
-    1970; `until_us`: ticks from this moment on are left out; `has_copies`: whether an id may be in two sources.
+    `of`: exchange and symbol; `sources`: the files that hold ticks of them; `hours`: first and
+    last, counted from
+    1970; `until_us`: ticks from this moment on are left out; `has_copies`: whether an id may be in
+    two sources.
     """
-    files = f"read_parquet({file_list(list(sources))}, hive_partitioning = false)" if sources else f"no_{stream}"
-    con.execute(f"create or replace temp view staged_{stream} as select {COLUMNS[stream]} from {files}")
+    files = (
+        f"read_parquet({file_list(list(sources))}, hive_partitioning = false)"
+        if sources
+        else f"no_{stream}"
+    )
+    con.execute(
+        f"create or replace temp view staged_{stream} as select {COLUMNS[stream]} from {files}"
+    )
     end_us = (hours[1] + 1) * HOUR_US
     unit = unit_values(*of, day_text(hours[0] // 24))
-    unit |= {"from_us": hours[0] * HOUR_US, "to_us": end_us if until_us is None else min(end_us, until_us)}
+    unit |= {
+        "from_us": hours[0] * HOUR_US,
+        "to_us": end_us if until_us is None else min(end_us, until_us),
+    }
     unit["has_copies"] = has_copies
     run(con, models, stream, unit, kind="view")
 

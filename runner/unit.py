@@ -9,9 +9,11 @@ from runner.models import why_changed
 
 @dataclass(frozen=True)
 class Unit:
-    """One file of a relation. `sources`: the files it is made from; `inputs` and `note` go into its metadata.
+    """One file of a relation. `sources`: the files it is made from; `inputs` and `note` go into its
+    metadata.
 
-    `hours` (since 1970): the hours of bars to compute, where the others come from the file that is there.
+    `hours` (since 1970): the hours of bars to compute, where the others come from the file that is
+    there.
     `context`: what the plan knows and the execution needs, by relation.
     """
 

@@ -1,4 +1,6 @@
-"""Threads that work off units, each with its own DuckDB connection: `threads` is a setting of a whole database."""
+"""Threads that work off units, each with its own DuckDB connection: `threads` is a setting of a
+whole database.
+"""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -12,7 +14,9 @@ from runner.models import Models
 
 
 class Workers:
-    """A pool whose connections hold the shipped macros, an empty relation of each kind, and some shared tables."""
+    """A pool whose connections hold the shipped macros, an empty relation of each kind, and some
+    shared tables.
+    """
 
     def __init__(self, models: Models, threads: int):
         self.models, self.local = models, threading.local()
@@ -48,7 +52,9 @@ class Workers:
         return self.local.con
 
     def map(self, work: Callable, items: Iterable) -> list:
-        """work(connection, item) of each item, in order; where it fails, the ClickException stands for the result."""
+        """work(connection, item) of each item, in order; where it fails, the ClickException stands
+        for the result.
+        """
 
         def one(item: object) -> object:
             con = self.connection()

@@ -1,0 +1,110 @@
+"""Stored relations that a lake adds: any SQL file with a `-- file:` header, a file a symbol and
+day.
+
+Such a model reads other stored relations, directly or through models without a file; its unit is
+one symbol and day,
+its inputs are the files of that day.
+"""
+
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import duckdb
+
+from runner.inventory import published_days
+from runner.metadata import Metadata, Published
+from runner.models import Model, Models
+from runner.paths import encode
+from runner.plan import OF_SYMBOL
+from runner.publish import file_list, target
+from runner.stage import run, unit_values
+from runner.unit import Unit, why_stale
+
+
+def models_in_order(models: Models) -> list[Model]:
+    """The stored models beyond the shipped ones, each after those that it reads."""
+    names = {model.name for model in models.stored()} - {*OF_SYMBOL, "sessions"}
+    order = TopologicalSorter({name: stored_inputs(models, name) for name in names}).static_order()
+    return [models[name] for name in order if name in names]
+
+
+def stored_inputs(models: Models, name: str) -> set[str]:
+    """The stored relations that a model's chain reads."""
+    reads = set().union(*(models.reads(model) for model in models.chain(name)))
+    return {read for read in reads if models[read].file and read != name}
+
+
+def plan(
+    con: duckdb.DuckDBPyConnection,
+    models: Models,
+    model: Model,
+    exchange: str,
+    symbol: str,
+    force: bool,
+) -> list[Unit]:
+    """The stale days of a model and symbol."""
+    base = models.lake.base
+    inputs = sorted(stored_inputs(models, model.name))
+    cache = Metadata(
+        base / "work" / "metadata" / encode(exchange) / f"{encode(symbol)}.{model.name}.msgpack"
+    )
+    files = {
+        name: _published(con, models, cache, name, exchange, symbol)
+        for name in (*inputs, model.name)
+    }
+    cache.save()
+    units = []
+    for day in sorted(set().union(*(files[name] for name in inputs))):
+        hashes = {name: files[name][day][1].hash for name in inputs if day in files[name]}
+        _, found = files[model.name].get(day, (None, None))
+        why = why_stale(found, models.fingerprint(model.name), hashes) or (
+            "asked for" if force else None
+        )
+        if why:
+            path = target(base, model, exchange, symbol, day)
+            sources = {name: files[name][day][0] if day in files[name] else None for name in inputs}
+            units.append(
+                Unit(
+                    model.name,
+                    exchange,
+                    symbol,
+                    day,
+                    path,
+                    why,
+                    inputs=hashes,
+                    context={"sources": sources},
+                )
+            )
+    return units
+
+
+def make(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:
+    """Make `published` the rows of a unit."""
+    for name, path in unit.context["sources"].items():
+        source = (
+            f"read_parquet({file_list([path])}, hive_partitioning = false)"
+            if path
+            else f"no_{name}"
+        )
+        con.execute(f"create or replace temp view {name} as from {source}")
+    chain = {name: models.reads(name) for name in models.chain(unit.relation)}
+    for name in TopologicalSorter(chain).static_order():
+        if name in chain:
+            run(con, models, name, unit_values(unit.exchange, unit.symbol, unit.day), kind="view")
+    con.execute(f"create or replace temp view published as from {unit.relation}")
+
+
+def _published(
+    con: duckdb.DuckDBPyConnection,
+    models: Models,
+    cache: Metadata,
+    name: str,
+    exchange: str,
+    symbol: str,
+) -> dict[str, tuple[Path, Published]]:
+    model = models[name]
+    days = published_days(
+        models.lake.base, model, exchange, symbol if "{symbol}" in model.file else None
+    )
+    found = cache.read(con, list(days.values()))
+    return {day: (path, found[path]) for day, path in days.items() if path in found}

@@ -1,0 +1,167 @@
+"""Building one exchange: stage its new raw, plan its symbols, publish what is stale."""
+
+import click
+import duckdb
+
+from runner import derived, inventory, notes, sessions, stage
+from runner.build import Choice, Report, selected
+from runner.execute import execute
+from runner.inventory import Symbol
+from runner.models import Model, Models
+from runner.plan import Planner, SymbolPlan
+from runner.unit import Unit
+from runner.workers import Workers
+
+
+class ExchangeBuild:
+    """One build of one exchange."""
+
+    def __init__(
+        self,
+        exchange: str,
+        models: Models,
+        choice: Choice,
+        con: duckdb.DuckDBPyConnection,
+        workers: Workers,
+        broken: dict[str, str],
+        dry_run: bool,
+        report: Report,
+    ):
+        self.models, self.choice, self.con, self.workers = models, choice, con, workers
+        self.exchange, self.broken, self.dry_run, self.report = exchange, broken, dry_run, report
+        self.base = models.lake.base
+        self.relations = selected(models, choice.select)
+
+    def build(self) -> None:
+        """Stage, plan and publish."""
+        exchange = self.exchange
+        found = [
+            inventory.look(self.base, exchange, name)
+            for name in inventory.symbols(self.base, exchange)
+        ]
+        sessions.load(self.con, self.models, exchange)
+        self._share(found)
+        symbols = [symbol for symbol in found if self.choice.wants_symbol(symbol.name)]
+        hours = self._stale_hours(symbols)
+        if not self.dry_run:
+            self._stage(hours, {symbol.name: symbol for symbol in symbols})
+            self._share(found)
+        self.report.staged += hours
+        until_us = self.con.execute("select complete_until_us from lake_clock").fetchone()[0]
+        self._publish(sessions.units(self.con, self.models, exchange), until_us)
+        waiting = {hour.symbol for hour, _ in hours} if self.dry_run else set()
+        plans = self._plan([symbol for symbol in symbols if symbol.name not in waiting], until_us)
+        self.report.units += (
+            [_after_staging(hour, self.models) for hour in _days(hours)] if self.dry_run else []
+        )
+        self._publish([unit for plan in plans for unit in plan.units], until_us)
+        for model in derived.models_in_order(self.models):
+            self._publish(
+                self._derived(model, [symbol for symbol in symbols if symbol.name not in waiting]),
+                until_us,
+            )
+
+    def _derived(self, model: Model, symbols: list[Symbol]) -> list[Unit]:
+        """The stale units of a stored relation that the lake adds."""
+        plans = self.workers.map(
+            lambda con, symbol: derived.plan(
+                con, self.models, model, *symbol.of, self.choice.force
+            ),
+            symbols,
+        )
+        return [unit for units in self._good(plans) for unit in units]
+
+    def _good(self, results: list) -> list:
+        """The results that are no failures; those go into the report, once each."""
+        for result in results:
+            if (
+                isinstance(result, click.ClickException)
+                and result.message not in self.report.failed
+            ):
+                self.report.failed.append(result.message)
+        return [result for result in results if not isinstance(result, click.ClickException)]
+
+    def _share(self, symbols: list[Symbol]) -> None:
+        """Tell all workers what is known of the connections, by the notes of all symbols."""
+        newest: dict[int | None, int] = {}
+        for symbol in symbols:
+            for note in symbol.staged.values():
+                for row in note["newest"]:
+                    newest[row["conn"]] = max(row["recv_us"], newest.get(row["conn"], 0))
+        rows = [{"conn": conn, "recv_us": recv_us} for conn, recv_us in newest.items()]
+        notes.load(self.con, "noted_newest", rows, notes.TABLES["noted_newest"][1])
+        for name in ("connections", "lake_clock"):
+            stage.run(self.con, self.models, name, {})
+        empty = [
+            f"no_{model.name}" for model in self.models.stored() if model.name not in self.broken
+        ]
+        self.workers.share(self.con, "session_events", "connections", *empty)
+
+    def _stale_hours(self, symbols: list[Symbol]) -> list[tuple[stage.Hour, str]]:
+        offsets = dict(self.con.execute("select conn, offset_us from connections").fetchall())
+        stalled = self.con.execute(
+            "select conn, list(recv_us) from session_events where event = 'stalled' group by conn"
+        ).fetchall()
+        sql = stage.fingerprint(self.models)
+        stale = []
+        for symbol in symbols:
+            for hour in symbol.hours:
+                note = symbol.staged.get(hour.place(self.base))
+                why = stage.why_stale(hour, note, sql, offsets, dict(stalled))
+                if self.choice.from_raw and self.choice.day in (None, hour.day):
+                    why = why or "asked for"
+                if why:
+                    stale.append((hour, why))
+        return stale
+
+    def _stage(self, hours: list[tuple[stage.Hour, str]], symbols: dict[str, Symbol]) -> None:
+        sql = stage.fingerprint(self.models)
+        results = self.workers.map(
+            lambda con, item: (item[0], stage.stage(con, self.models, item[0], sql)), hours
+        )
+        for hour, note in self._good(results):
+            symbols[hour.symbol].staged[hour.place(self.base)] = note
+            self.report.lines += note["lines"]
+            self.report.rejects += note["rejects"]
+
+    def _plan(self, symbols: list[Symbol], until_us: int) -> list[SymbolPlan]:
+        force, may_lose = self.choice.force, self.choice.from_raw
+        results = self.workers.map(
+            lambda con, symbol: Planner(con, self.models, symbol, until_us, force, may_lose).plan(),
+            symbols,
+        )
+        plans = self._good(results)
+        self.report.failed += [
+            f"{plan.symbol} {day}: {count} trades that were published are in no file any more, so the bars and the tape "
+            f"of {plan.symbol} stay as they are; put the raw or tick files back, or accept the loss with "
+            f"`lake build --from-raw --symbols {plan.symbol}`"
+            for plan in plans
+            for day, count in sorted(plan.lost.items())
+        ]
+        return plans
+
+    def _publish(self, units: list[Unit], until_us: int) -> None:
+        units = [unit for unit in units if self.choice.wants(unit, self.relations)]
+        broken = sorted({unit.relation for unit in units} & set(self.broken))
+        self._good([click.ClickException(self.broken[name]) for name in broken])
+        units = [unit for unit in units if unit.relation not in self.broken]
+        self.report.units += units
+        if not self.dry_run:
+            may_lose = self.choice.from_raw
+            results = self.workers.map(
+                lambda con, unit: execute(con, self.models, unit, until_us, may_lose), units
+            )
+            self.report.rows += sum(self._good(results))
+
+
+def _days(hours: list[tuple[stage.Hour, str]]) -> list[stage.Hour]:
+    """One hour of each symbol and day."""
+    return list({(hour.symbol, hour.day): hour for hour, _ in hours}.values())
+
+
+def _after_staging(hour: stage.Hour, models: Models) -> Unit:
+    """What a dry run can say of a day whose raw is not staged yet."""
+    names = ", ".join(sorted(model.name for model in models.stored() if "{symbol}" in model.file))
+    return Unit(
+        names, hour.exchange, hour.symbol, hour.day, models.lake.base, "once its raw is staged"
+    )

@@ -1,0 +1,82 @@
+"""Whether anything changed since the last build: names, sizes and times of change, no file is
+opened.
+
+A build with nothing stale ends here, before duckdb, jinja2 or sqlglot are imported. The mark lies
+in the workshop and
+may be deleted at any time: the next build then plans in full.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from runner.config import SHIPPED, Lake
+from runner.files import replace
+
+NOT_PUBLISHED = {"raw", "work", "logs", "reports"}
+
+
+def sources(lake: Lake) -> str:
+    """Hash of what a build reads: raw parts, SQL, macros, configuration."""
+    digest = hashlib.sha256(repr((lake.config, str(lake.base))).encode())
+    for folder in dict.fromkeys([SHIPPED, lake.folder]):
+        for name in ("sql", "macros"):
+            _add(digest, folder / name)
+    raw = lake.base / "raw"
+    for exchange in _sorted(raw):
+        if exchange.is_dir() and not exchange.name.startswith("_"):
+            _add(digest, Path(exchange.path), skip="_rest")
+    return digest.hexdigest()
+
+
+def results(lake: Lake) -> str:
+    """Hash of what a build writes: published files, and that lake.db is there and none waits."""
+    following = lake.db.with_name("lake.next.db")
+    digest = hashlib.sha256(repr((lake.db.exists(), following.exists())).encode())
+    for entry in _sorted(lake.base):
+        if entry.is_dir() and entry.name not in NOT_PUBLISHED:
+            _add(digest, Path(entry.path))
+    return digest.hexdigest()
+
+
+def is_unchanged(lake: Lake) -> bool:
+    """Whether sources and results are those that the last whole build left."""
+    mark = _mark(lake)
+    return mark.exists() and mark.read_text(encoding="utf-8") == f"{sources(lake)} {results(lake)}"
+
+
+def note(lake: Lake, built_from: str) -> None:
+    """Remember a whole build; `built_from`: sources() as they were before it looked at them."""
+    mark = _mark(lake)
+    following = mark.with_suffix(".next")
+    following.write_text(f"{built_from} {results(lake)}", encoding="utf-8")
+    replace(following, mark)
+
+
+def _mark(lake: Lake) -> Path:
+    return lake.base / "work" / "unchanged"
+
+
+def _add(digest: "hashlib._Hash", folder: Path, skip: str = "") -> None:
+    """Add all files below a folder, whatever order the system lists them in."""
+    for path, size, mtime_ns in _walk(str(folder), skip):
+        digest.update(f"{path}|{size}|{mtime_ns}\n".encode())
+
+
+def _walk(folder: str, skip: str) -> Iterator[tuple[str, int, int]]:
+    for entry in _sorted(folder):
+        if entry.is_dir():
+            if entry.name != skip:
+                yield from _walk(entry.path, skip)
+        elif not entry.name.endswith(".open"):
+            stat = entry.stat()
+            yield entry.path, stat.st_size, stat.st_mtime_ns
+
+
+def _sorted(folder: str | Path) -> list[os.DirEntry]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return []
