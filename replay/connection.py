@@ -16,7 +16,7 @@ from replay.stream_faults import Garbled, Oversized
 
 # A client is given at least this long by the wall clock to answer a ping: at many times real time
 # the exchange's minute would be shorter than a client needs to write a file.
-LEAST_ANSWER_S = 2.0
+LEAST_ANSWER_S = 10.0
 # How long the exchange waits for the answer that proves what a client has read.
 PROOF_S = 10.0
 

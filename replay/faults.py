@@ -16,6 +16,7 @@ import click
 
 WHEN = {"at", "every", "random"}
 WHAT = {"symbol", "stream"}
+NEVER_SENT = {1004, 1005, 1006, 1015}  # close codes that stand for what happened (RFC 6455)
 GARBLES = ("invalid", "truncated", "wrong_type", "missing_key", "null_price", "nan")
 
 # Name: the keys it takes beside WHEN, each with its default.
@@ -126,8 +127,10 @@ def _checked(spec: str, key: str, value: str | None) -> int | None:
             return duration_us(value)
         if key in ("count", "by", "size", "code") and (not value.isdigit() or int(value) < 1):
             raise ValueError("should be a whole number above 0")
-        if key == "code" and not 1000 <= int(value) <= 4999:
-            raise ValueError("should be a close code, 1000 to 4999")
+        if key == "code" and (not 1000 <= int(value) <= 4999 or int(value) in NEVER_SENT):
+            raise ValueError("should be a close code that can be sent, 1000 to 4999")
+        if key == "reason" and len(value.encode()) > 123:
+            raise ValueError("should have at most 123 bytes")
         if key == "kind" and value not in GARBLES:
             raise ValueError(f"should be one of {', '.join(GARBLES)}")
         if key == "pings" and value not in ("yes", "no"):

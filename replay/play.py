@@ -4,7 +4,8 @@ Events go to the connections that are subscribed at that moment, none is kept fo
 each goes out when the clock has come to its receive time. At full speed they go as fast as every
 subscribed client reads, the slowest sets the pace, and the clock stands at the last event sent;
 while no subscribed client is there (or all are stalled) the clock runs at 1,000 times real time,
-so that a client which comes back has lost a stretch, as it would have.
+so that a client which comes back has lost a stretch, as it would have. A client that does not read
+holds the others up until it is cut for not answering a ping; nothing is buffered without bound.
 """
 
 import asyncio
