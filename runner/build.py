@@ -75,14 +75,8 @@ class Report:
         if self.is_empty:
             return ["nothing is stale: everything is up to date"]
         if dry_run:
-            lines = [
-                f"stage    {hour.symbol} {hour.day} {hour.hour:02}h  ({why})"
-                for hour, why in self.staged
-            ]
-            lines += [
-                f"publish  {unit.relation} {unit.symbol or unit.exchange} {unit.day}  ({unit.why})"
-                for unit in self.units
-            ]
+            lines = [f"stage    {hour}  ({why})" for hour, why in self.staged]
+            lines += [f"publish  {unit}  ({unit.why})" for unit in self.units]
             return lines + ([f"catalog  {self.catalog}"] if self.catalog else [])
         lines = []
         if self.staged:

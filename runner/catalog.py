@@ -16,7 +16,7 @@ from runner.config import Lake
 from runner.execute import prepare
 from runner.files import replace
 from runner.models import Model, Models, normalised
-from runner.publish import literal, publish, sql_text, target
+from runner.publish import literal, publish, scan, sql_text, target
 from runner.stage import sql_error
 
 STORAGE = "v1.0.0"
@@ -158,9 +158,7 @@ def _schema_is_stale(con: duckdb.DuckDBPyConnection, models: Models, model: Mode
     path = _schema_path(models, model)
     if not path.exists():
         return True
-    there = con.execute(
-        f"describe from read_parquet('{sql_text(literal(path))}', hive_partitioning = false)"
-    ).fetchall()
+    there = con.execute(f"describe from {scan([path])}").fetchall()
     wanted = con.execute(f"describe no_{model.name}").fetchall()
     return [row[:2] for row in there] != [row[:2] for row in wanted]
 

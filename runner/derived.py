@@ -16,7 +16,7 @@ from runner.metadata import Metadata, Published
 from runner.models import Model, Models
 from runner.paths import encode
 from runner.plan import OF_SYMBOL
-from runner.publish import file_list, target
+from runner.publish import scan, target
 from runner.stage import run, unit_values
 from runner.unit import Unit, why_stale
 
@@ -81,11 +81,7 @@ def plan(
 def make(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:
     """Make `published` the rows of a unit."""
     for name, path in unit.context["sources"].items():
-        source = (
-            f"read_parquet({file_list([path])}, hive_partitioning = false)"
-            if path
-            else f"no_{name}"
-        )
+        source = scan([path]) if path else f"no_{name}"
         con.execute(f"create or replace temp view {name} as from {source}")
     chain = {name: models.reads(name) for name in models.chain(unit.relation)}
     for name in TopologicalSorter(chain).static_order():

@@ -117,7 +117,8 @@ class ExchangeBuild:
     def _stage(self, hours: list[tuple[stage.Hour, str]], symbols: dict[str, Symbol]) -> None:
         sql = stage.fingerprint(self.models)
         results = self.workers.map(
-            lambda con, item: (item[0], stage.stage(con, self.models, item[0], sql)), hours
+            lambda con, hour: (hour, stage.stage(con, self.models, hour, sql)),
+            [hour for hour, _ in hours],
         )
         for hour, note in self._good(results):
             symbols[hour.symbol].staged[hour.place(self.base)] = note

@@ -9,7 +9,7 @@ import duckdb
 
 from runner import derived, engine, notes
 from runner.models import Models
-from runner.publish import file_list, publish
+from runner.publish import file_list, publish, scan
 from runner.stage import run, unit_values
 from runner.ticks import hours_of, view_ticks
 from runner.unit import Unit
@@ -60,8 +60,8 @@ def _refuse_loss(con: duckdb.DuckDBPyConnection, unit: Unit) -> None:
     """Stop before a published trade or quote disappears from the lake."""
     key = KEY[unit.relation]
     others = [path for path in unit.path.parents[3].glob("*/*/*/*.parquet") if path != unit.path]
-    elsewhere = f"select {key} from read_parquet({file_list(others)}) union all " if others else ""
-    old = f"select {key} from read_parquet({file_list([unit.path])})"
+    elsewhere = f"select {key} from {scan(others)} union all " if others else ""
+    old = f"select {key} from {scan([unit.path])}"
     missing = con.execute(
         f"select count(*) from ({old}) as old anti join published using ({key})"
     ).fetchone()[0]
@@ -94,7 +94,7 @@ def _bars(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:
     con.execute("create or replace temp table published as from bars_1s")
     if len(unit.hours) < len(unit.inputs):
         con.execute(
-            f"insert into published from read_parquet({file_list([unit.path])}) "
+            f"insert into published by name from {scan([unit.path])} "
             "where not (epoch_us(window_start) // 3600000000 between $first and $last)",
             {"first": first, "last": last},
         )
@@ -102,7 +102,7 @@ def _bars(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:
 
 def _rejects(con: duckdb.DuckDBPyConnection, unit: Unit) -> None:
     """Make `published` the unreadable lines of a day of receipt."""
-    source = f"read_parquet({file_list(list(unit.sources))})" if unit.sources else "no_rejects"
+    source = scan(list(unit.sources)) if unit.sources else "no_rejects"
     con.execute(f"create or replace temp table published as from {source}")
 
 

@@ -19,6 +19,9 @@ class Symbol:
     hours: list[stage.Hour] = field(default_factory=list)
     staged: dict[Path, dict] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def of(self) -> tuple[str, str]:
         """Exchange and symbol."""

@@ -69,8 +69,7 @@ def hold(path: Path, doing: str, wait_s: float = 0) -> Iterator[None]:
     `doing` completes the sentence "Another process is already …"; `wait_s`: how long to wait for
     the other process to end.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = _open(path)
     try:
         _take_in_time(descriptor, path, doing, wait_s)
         _sign(descriptor)
@@ -94,6 +93,17 @@ def is_held(path: Path) -> str | None:
         return _who(path)
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    """The lock file, made when it is not there; ClickException where none can be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise click.ClickException(
+            f"{path} cannot be written ({error.strerror}): choose another general.base_path"
+        ) from None
 
 
 def _take_in_time(descriptor: int, path: Path, doing: str, wait_s: float) -> None:

@@ -86,6 +86,11 @@ def file_list(paths: list[Path]) -> str:
     return "[" + ", ".join(f"'{sql_text(literal(path))}'" for path in paths) + "]"
 
 
+def scan(paths: list[Path]) -> str:
+    """SQL that reads Parquet files as they are: columns come from the files, never from folder names."""
+    return f"read_parquet({file_list(paths)}, hive_partitioning = false)"
+
+
 def literal(path: Path) -> str:
     """A path in which DuckDB sees no glob.
 

@@ -47,6 +47,9 @@ class Hour:
     folder: Path
     parts: tuple[tuple[str, int], ...]
 
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.day} {self.hour:02}h"
+
     def place(self, base: Path) -> Path:
         """The hour part's folder in the workshop."""
         return hour_place(base, self.exchange, self.symbol, self.day, self.hour)

@@ -8,7 +8,7 @@ import duckdb
 from runner.inventory import Symbol
 from runner.metadata import Published
 from runner.models import Models
-from runner.publish import file_list
+from runner.publish import scan
 from runner.stage import run, unit_values
 
 COLUMNS = {
@@ -82,11 +82,7 @@ def view_ticks(
     1970; `until_us`: ticks from this moment on are left out; `has_copies`: whether an id may be in
     two sources.
     """
-    files = (
-        f"read_parquet({file_list(list(sources))}, hive_partitioning = false)"
-        if sources
-        else f"no_{stream}"
-    )
+    files = scan(list(sources)) if sources else f"no_{stream}"
     con.execute(
         f"create or replace temp view staged_{stream} as select {COLUMNS[stream]} from {files}"
     )

@@ -29,6 +29,9 @@ class Unit:
     note: dict = field(default_factory=dict, hash=False)
     context: dict = field(default_factory=dict, hash=False)
 
+    def __str__(self) -> str:
+        return f"{self.relation} {self.symbol or self.exchange} {self.day}"
+
 
 def why_stale(found: Published | None, sql: dict[str, str], inputs: dict) -> str | None:
     """Why a published file is stale; None when a rebuild would make the same."""
