@@ -6,6 +6,7 @@ belong to, by their receive time alone: so a replay cuts the same parts at any s
 
 from dataclasses import dataclass
 from itertools import count
+from sys import maxsize
 
 HOUR_US = 3_600_000_000
 
@@ -27,14 +28,22 @@ class Segment:
 
 
 class Room:
-    """How many bytes wait for the disk, over all lanes, and how many may."""
+    """How many bytes wait for the disk, over all lanes, and at how many messages are dropped."""
 
-    __slots__ = ("used", "trade_limit", "quote_limit")
+    __slots__ = ("used", "trade_limit", "quote_limit", "_limits")
 
     def __init__(self, trade_limit: int = TRADE_LIMIT, quote_limit: int = QUOTE_LIMIT) -> None:
         self.used = 0
-        self.trade_limit = trade_limit
-        self.quote_limit = quote_limit
+        self._limits = trade_limit, quote_limit
+        self.drop(True)
+
+    def drop(self, wanted: bool) -> None:
+        """Drop at the limits, or (where the sender can wait) not at all."""
+        self.trade_limit, self.quote_limit = self._limits if wanted else (maxsize, maxsize)
+
+    def filled(self, share: float) -> bool:
+        """Whether this share of what trades may take is used."""
+        return self.used > share * self._limits[0]
 
 
 class Lane:

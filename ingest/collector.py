@@ -6,21 +6,21 @@ reader (connections, link, feed) → lanes in memory (buffer) → writer → jou
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
-import click
 from aiohttp import ClientSession
 from loguru import logger
 
 from ingest import rest, sessions, table
 from ingest.backoff import Backoff
-from ingest.binance import STREAMS, STREAMS_PER_CONNECTION
 from ingest.buffer import Lane, Room
 from ingest.clock import Clock
-from ingest.connections import Connections, Plan
+from ingest.connections import Connections
 from ingest.feed import Desk
 from ingest.journal import Journal
 from ingest.meter import Meter
+from ingest.plan import Plan, check_symbols, mode_of, plan
 from ingest.recover import recover_held
 from ingest.sessions import SessionLog
 from ingest.stop import stop_on_signals
@@ -31,6 +31,7 @@ from runner.paths import encode
 
 LOCK = "collector.lock"
 DOING = "collecting into this lake"
+OVER = "the recording is over"
 TELL_DROPS_S = 5.0
 SWITCH_S = 0.0005
 # Sockets closed by then, whatever the other side does; the rest of the 10 s is for the disk.
@@ -79,24 +80,6 @@ def collect(
         sys.setswitchinterval(before_s)
 
 
-def plan(
-    lake: Lake,
-    symbols: list[str] | None = None,
-    duration_s: float | None = None,
-    ws_url: str | None = None,
-    rest_url: str | None = None,
-) -> Plan:
-    """What to collect: what is given here, else what the lake's config says."""
-    exchange = lake.config.exchanges[0]
-    chosen = list(dict.fromkeys(symbols or exchange.symbols))
-    if len(chosen) * len(STREAMS) > STREAMS_PER_CONNECTION:
-        most = STREAMS_PER_CONNECTION // len(STREAMS)
-        raise click.ClickException(
-            f"{len(chosen)} symbols are more than a connection carries: choose {most} or fewer"
-        )
-    return Plan(chosen, ws_url or exchange.wss_url, rest_url or exchange.rest_url, duration_s)
-
-
 async def run(
     lake: Lake,
     plan: Plan,
@@ -104,7 +87,7 @@ async def run(
     room: Room | None = None,
     on_reconnect: Callable[[int], None] | None = None,
 ) -> Summary:
-    """Collect within a running loop. `stop`: set it to end the run in order.
+    """Collect within a running loop. `stop`: set it to end the run in order; without it signals do.
 
     `on_reconnect`: called with the id of each connection made after a lost one, once data flows.
     """
@@ -112,11 +95,11 @@ async def run(
         recover_held(lake)
         async with rest.session(plan.rest_url) as http:
             clock = Clock()
-            mode = await _mode(lake, plan, http, clock)
-            await _check_symbols(plan, http)
+            mode = await mode_of(lake, plan, http, clock)
+            await check_symbols(plan, http)
             made = _Run(lake, plan, clock, mode, room or Room(), http)
             made.connections.on_reconnect = on_reconnect
-            return await made.collect(stop or asyncio.Event())
+            return await made.collect(stop)
 
 
 class _Run:
@@ -138,10 +121,12 @@ class _Run:
         self.writer = Writer(journal, [diary, *lanes.values(), rejects], room, clock)
         backoff = Backoff(settings.reconnect_backoff, settings.max_reconnect_backoff, clock)
         self.connections = Connections(plan, self.desk, self.log, self.writer, http, backoff)
-        self.ended = "the recording is over"
+        self.ended = OVER
 
-    async def collect(self, stop: asyncio.Event) -> Summary:
+    async def collect(self, stop: asyncio.Event | None) -> Summary:
         """Run until stopped, however that comes about; then end in order."""
+        signals = stop_on_signals if stop is None else nullcontext
+        stop = stop or asyncio.Event()
 
         def end(why: str) -> None:
             self.ended = why
@@ -153,10 +138,12 @@ class _Run:
         tasks = [asyncio.create_task(one) for one in work]
         ends = [asyncio.create_task(self.connections.finished.wait())]
         ends.append(asyncio.create_task(stop.wait()))
-        with stop_on_signals(end):
+        with signals(end):
             try:
                 await asyncio.wait([*tasks, *ends], return_when=asyncio.FIRST_COMPLETED)
-                if stop.is_set() and self.ended == "the recording is over":
+                if failure := self.connections.failure:
+                    self.ended = f"failed: {failure}"
+                elif stop.is_set() and self.ended == OVER:
                     self.ended = "stopped"
             finally:
                 lost = await self._take_down([*tasks, *ends])
@@ -214,38 +201,3 @@ class _Run:
             lost=lost,
             ended=self.ended,
         )
-
-
-async def _mode(lake: Lake, plan: Plan, http: ClientSession, clock: Clock) -> str:
-    """ "live" or "replay", as the time endpoint says; refused when the lake holds the other."""
-    try:
-        reading = await rest.clock_offset(http, plan.rest_url)
-    except rest.Unreachable as error:
-        logger.warning("{} does not tell the time ({}): taken as live", plan.rest_url, error)
-        reading = None
-    if reading and reading.speed:
-        clock.follow(reading.recv_us, reading.speed)
-    mode = "replay" if clock.replay else "live"
-    before = sessions.mode_of_lake(lake.base / "raw")
-    if before not in (None, mode):
-        kinds = {"live": "live data", "replay": "a replay"}
-        raise click.ClickException(
-            f"{lake.base} holds {kinds[before]} and {plan.wss_url} is {kinds[mode]}: the two are"
-            " not mixed, use another folder (lake init makes one)"
-        )
-    return mode
-
-
-async def _check_symbols(plan: Plan, http: ClientSession) -> None:
-    """ClickException that names the symbols which the exchange does not have."""
-    try:
-        unknown = await rest.unknown_symbols(http, plan.rest_url, plan.symbols)
-    except rest.Unreachable as error:
-        logger.warning("the symbols could not be checked at {}: {}", plan.rest_url, error)
-        return
-    if unknown:
-        told = ", ".join(
-            f"{symbol} (did you mean {' or '.join(near)}?)" if near else symbol
-            for symbol, near in unknown.items()
-        )
-        raise click.ClickException(f"the exchange has no symbol {told}")

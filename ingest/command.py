@@ -54,9 +54,10 @@ def collect(
     logs.setup(lake, "collector")
     for line in settings.in_force(lake, "exchanges", "collector"):
         logger.info("{}", line)
-    summary = collector.collect(lake, duration_s=duration)
+    done = collector.collect(lake, duration_s=duration)
     click.echo(
-        f"{summary.ended}: {summary.messages:,} messages ({summary.mode}), {summary.lines:,} lines,"
-        f" {summary.rejected:,} rejected, {summary.reconnects:,} reconnects,"
-        f" {summary.dropped + summary.lost:,} dropped"
+        f"{done.ended}: {done.messages:,} messages ({done.mode}), {done.lines:,} lines,"
+        f" {done.rejected:,} rejected, {done.reconnects:,} reconnects, {done.dropped:,} dropped"
     )
+    if done.lost:
+        raise click.ClickException(f"{done.lost:,} raw lines were lost: the disk did not take them")

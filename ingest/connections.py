@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass
 
 import aiohttp
 import click
@@ -16,6 +15,7 @@ from ingest.calm import Calm
 from ingest.drops import Drops
 from ingest.feed import Desk, Feed
 from ingest.link import Link, Socket
+from ingest.plan import Plan
 from ingest.pulse import Watch
 from ingest.sessions import SessionLog
 from ingest.writer import Writer
@@ -28,16 +28,6 @@ CLOSE_S = 2.0
 # A connection that is told to go at once after it was opened is replaced with a wait between.
 YOUNG_S = 60.0
 LOOK_S = 0.05
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run collects and from where. `duration_s`: None = until stopped."""
-
-    symbols: list[str]
-    wss_url: str
-    rest_url: str
-    duration_s: float | None = None
 
 
 class Connections:
@@ -128,6 +118,8 @@ class Connections:
                     await self._live(link, before)
                 finally:
                     self._end(link, drops)
+                if link.over:
+                    await self._let_go(link, "the recording is over")
                 if link.over or link.successor or self._closing:
                     return
                 before = None

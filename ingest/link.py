@@ -143,11 +143,12 @@ class Link:
         """
         while True:
             await asyncio.sleep(SPARE_S)
-            if room.used < room.trade_limit / 2 or writer.failing:
+            room.drop(writer.failing)
+            if writer.failing or not room.filled(1 / 2):
                 continue
             self._clock.stand_still()
             self._socket.transport.pause_reading()
-            while room.used > room.trade_limit / 4 and not writer.failing:
+            while room.filled(1 / 4) and not writer.failing:
                 writer.acknowledged.clear()
                 await writer.acknowledged.wait()
             self._socket.transport.resume_reading()

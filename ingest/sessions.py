@@ -1,6 +1,6 @@
 """The session log, raw/binance/_sessions: what happened to a run and its connections."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -60,10 +60,11 @@ def read(path: Path) -> list[Line]:
     return lines
 
 
-def files(raw: Path, newest_first: bool = False) -> list[Path]:
+def files(raw: Path, newest_first: bool = False) -> Iterator[Path]:
     """The session files, open ones included, in order of time."""
-    parts = [path for path in (raw / LANE).glob("*/part_*") if moment(path)]
-    return sorted(parts, key=moment, reverse=newest_first)
+    for day in sorted((raw / LANE).glob("*/"), reverse=newest_first):
+        parts = [path for path in day.iterdir() if moment(path)]
+        yield from sorted(parts, key=moment, reverse=newest_first)
 
 
 def mode_of_lake(raw: Path) -> str | None:

@@ -125,7 +125,7 @@ def lake(folder: Path, backoff_s: float = 0.05, write_interval_sec: int = 60) ->
     (path / "config.yml").write_text(
         "general: {base_path: data}\n"
         "exchanges: [{name: binance, symbols: [SOLUSDT]}]\n"
-        f"collector: {{reconnect_backoff: {backoff_s}, max_reconnect_backoff: 1,"
+        f"collector: {{reconnect_backoff: {backoff_s}, max_reconnect_backoff: {backoff_s * 8},"
         f" write_interval_sec: {write_interval_sec}}}\n"
     )
     return load(path)
@@ -134,9 +134,7 @@ def lake(folder: Path, backoff_s: float = 0.05, write_interval_sec: int = 60) ->
 async def collect(lake: Lake, wire, seconds: float | None = None, **options) -> collector.Summary:
     """Run the collector at this exchange, in this loop, for a while or to the end."""
     symbols = options.pop("symbols", None)
-    plan = collector.plan(
-        lake, symbols, seconds, options.pop("ws_url", wire.ws_url), wire.rest_url
-    )
+    plan = collector.plan(lake, symbols, seconds, options.pop("ws_url", wire.ws_url), wire.rest_url)
     return await asyncio.wait_for(collector.run(lake, plan, **options), 30)
 
 

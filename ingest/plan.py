@@ -1,0 +1,75 @@
+"""What a run is to collect, and what is asked of the exchange before it begins."""
+
+from dataclasses import dataclass
+
+import click
+from aiohttp import ClientSession
+from loguru import logger
+
+from ingest import rest, sessions
+from ingest.binance import STREAMS, STREAMS_PER_CONNECTION
+from ingest.clock import Clock
+from runner.config import Lake
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run collects and from where. `duration_s`: None = until stopped."""
+
+    symbols: list[str]
+    wss_url: str
+    rest_url: str
+    duration_s: float | None = None
+
+
+def plan(
+    lake: Lake,
+    symbols: list[str] | None = None,
+    duration_s: float | None = None,
+    ws_url: str | None = None,
+    rest_url: str | None = None,
+) -> Plan:
+    """What to collect: what is given here, else what the lake's config says."""
+    exchange = lake.config.exchanges[0]
+    chosen = list(dict.fromkeys(symbols or exchange.symbols))
+    if len(chosen) * len(STREAMS) > STREAMS_PER_CONNECTION:
+        most = STREAMS_PER_CONNECTION // len(STREAMS)
+        raise click.ClickException(
+            f"{len(chosen)} symbols are more than a connection carries: choose {most} or fewer"
+        )
+    return Plan(chosen, ws_url or exchange.wss_url, rest_url or exchange.rest_url, duration_s)
+
+
+async def mode_of(lake: Lake, plan: Plan, http: ClientSession, clock: Clock) -> str:
+    """ "live" or "replay", as the time endpoint says; refused when the lake holds the other."""
+    try:
+        reading = await rest.clock_offset(http, plan.rest_url)
+    except rest.Unreachable as error:
+        logger.warning("{} does not tell the time ({}): taken as live", plan.rest_url, error)
+        reading = None
+    if reading and reading.speed:
+        clock.follow(reading.recv_us, reading.speed)
+    mode = "replay" if clock.replay else "live"
+    before = sessions.mode_of_lake(lake.base / "raw")
+    if before not in (None, mode):
+        kinds = {"live": "live data", "replay": "a replay"}
+        raise click.ClickException(
+            f"{lake.base} holds {kinds[before]} and {plan.wss_url} is {kinds[mode]}: the two are"
+            " not mixed, use another folder (lake init makes one)"
+        )
+    return mode
+
+
+async def check_symbols(plan: Plan, http: ClientSession) -> None:
+    """ClickException that names the symbols which the exchange does not have."""
+    try:
+        unknown = await rest.unknown_symbols(http, plan.rest_url, plan.symbols)
+    except rest.Unreachable as error:
+        logger.warning("the symbols could not be checked at {}: {}", plan.rest_url, error)
+        return
+    if unknown:
+        told = ", ".join(
+            f"{symbol} (did you mean {' or '.join(near)}?)" if near else symbol
+            for symbol, near in unknown.items()
+        )
+        raise click.ClickException(f"the exchange has no symbol {told}")
