@@ -54,7 +54,11 @@ def collect(
     logs.setup(lake, "collector")
     for line in settings.in_force(lake, "exchanges", "collector"):
         logger.info("{}", line)
-    done = collector.collect(lake, duration_s=duration)
+    _tell(collector.collect(lake, duration_s=duration))
+
+
+def _tell(done) -> None:
+    """The run in one line (a collector.Summary); an error when the disk cost lines."""
     click.echo(
         f"{done.ended}: {done.messages:,} messages ({done.mode}), {done.lines:,} lines,"
         f" {done.rejected:,} rejected, {done.reconnects:,} reconnects, {done.dropped:,} dropped"
