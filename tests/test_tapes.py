@@ -15,7 +15,7 @@ from random import Random
 import oracle
 import pytest
 import tapes
-from raw_lines import HOUR_US, MINUTE_US, line, micros, session, write_lines
+from raw_lines import HOUR_US, MINUTE_US, line, micros, session, write_lines, write_repairs
 
 import lake
 from runner.build import build
@@ -169,6 +169,20 @@ def test_a_collector_that_starts_again_within_the_hour_takes_no_trade_back(tmp_p
     with hold(folder / "data" / "collector.lock", "collecting into this lake"):
         assert build(load(folder)).failed == []
     assert len(before) == 20 and before.items() <= rows(folder, TRADES, "trades").items()
+
+
+def test_a_copy_that_comes_after_the_build_leaves_the_same_bytes(tmp_path):
+    start = micros("2025-10-20T12:50:00Z")
+    own = {"ts_recv": start + HOUR_US, "price": "1", "qty": "1", "side": "buy", "source": "rest"}
+    again = line("S", "trade", start + 2 * MINUTE_US, trade_id=2, **own)
+    folders = [new_lake(tmp_path / name) for name in ("early", "late")]
+    for folder in folders:
+        write_run(folder / "data", start, range(1, 21), is_over=True)
+    build(load(folders[0]))
+    for folder in folders:
+        write_repairs(folder / "data", "S", [again])
+        build(load(folder))
+    assert published(folders[0]) == published(folders[1])
 
 
 def write_run(base: Path, start: int, ids: range, is_over: bool) -> None:
