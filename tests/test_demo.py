@@ -1,0 +1,56 @@
+"""`lake demo`: the whole way in an empty folder, without network or configuration."""
+
+import re
+import time
+
+import lakes
+import pytest
+
+
+@pytest.fixture(scope="module")
+def toured(tmp_path_factory):
+    """The folder of a demo, what it printed, and the seconds it took."""
+    folder = tmp_path_factory.mktemp("demo")
+    started = time.monotonic()
+    demo = lakes.process("demo", cwd=folder, PYTHONPATH=str(lakes.ROOT))
+    output, errors = demo.communicate(timeout=100)
+    assert demo.returncode == 0, errors
+    return folder / "demo", output, time.monotonic() - started
+
+
+def test_the_demo_takes_less_than_a_minute(toured):
+    assert toured[2] < 60
+
+
+def test_the_demo_prints_certificate_states_and_a_query(toured):
+    _, output, _ = toured
+    assert "certificate" in output and "incomplete" in output
+    assert re.search(r"\bdark\b", output) and re.search(r"\bSOLUSDT\b", output)
+    assert "lake sql" in output and str(toured[0] / "lake.db") in output
+
+
+def test_the_demo_shows_missing_trades_and_dark_seconds(toured):
+    folder, output, _ = toured
+    rows = lakes.ask(folder, "select symbol, missing, verdict from tape order by symbol")
+    assert [row[0] for row in rows] == ["BTCUSDT", "SOLUSDT", "XRPUSDT"]
+    assert all(missing > 0 and verdict == "incomplete" for _, missing, verdict in rows)
+    assert all(f"{missing}" in output for _, missing, _ in rows)
+    states = dict(lakes.ask(folder, "select state, count(*) from bars_1s group by state"))
+    assert states["dark"] > 0 and states["traded"] > states["dark"]
+
+
+def test_the_demo_leaves_a_lake_in_which_nothing_is_stale(toured):
+    assert lakes.dry(toured[0]) == []
+    assert (
+        int(lakes.shell(toured[0], "select count(*) from bars_1m where symbol = 'SOLUSDT'")) >= 10
+    )
+
+
+def test_the_demo_refuses_a_folder_that_is_not_its_own(tmp_path):
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "precious.txt").write_text("mine")
+    demo = lakes.process("demo", cwd=tmp_path, PYTHONPATH=str(lakes.ROOT))
+    output, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert "demo is not empty" in output + errors
+    assert [path.name for path in (tmp_path / "demo").iterdir()] == ["precious.txt"]
