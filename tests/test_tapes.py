@@ -52,7 +52,7 @@ def built(request, tmp_path_factory):
     """A lake that was built at once: its folder and what the oracle says of it."""
     folder = new_lake(tmp_path_factory.mktemp("lake"))
     tapes.write_lake(folder / "data", **request.param)
-    build(load(folder))
+    build_whole(folder)
     return folder, oracle.judge(*oracle.read(folder / "data"))
 
 
@@ -60,6 +60,10 @@ def new_lake(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     folder.joinpath("config.yml").write_text("general: {log_level: ERROR}\n", encoding="utf-8")
     return folder
+
+
+def build_whole(folder: Path) -> None:
+    assert build(load(folder)).failed == []
 
 
 def rows(folder: Path, columns: str, relation: str) -> dict[tuple, tuple]:
@@ -146,14 +150,14 @@ def test_a_second_build_does_nothing(built):
 def test_built_in_steps_elsewhere_every_published_file_is_the_same(arguments, tmp_path):
     folder, other = new_lake(tmp_path / "at once"), new_lake(tmp_path / "in steps")
     tapes.write_lake(folder / "data", **arguments)
-    build(load(folder))
+    build_whole(folder)
     steps = arrivals(folder / "data", Random(5))
     with hold(other / "data" / "collector.lock", "collecting into this lake"):
         for step in steps[:-1]:
             copy(step, folder, other)
-            build(load(other))
+            build_whole(other)
     copy(steps[-1], folder, other)
-    build(load(other))
+    build_whole(other)
     found, expected = published(other), published(folder)
     differing = {path for path in found | expected if found.get(path) != expected.get(path)}
     assert differing == set()
@@ -163,11 +167,11 @@ def test_a_collector_that_starts_again_within_the_hour_takes_no_trade_back(tmp_p
     folder = new_lake(tmp_path)
     start = micros("2025-10-20T12:50:00Z")
     write_run(folder / "data", start, range(1, 21), is_over=True)
-    assert build(load(folder)).failed == []
+    build_whole(folder)
     before = rows(folder, TRADES, "trades")
     write_run(folder / "data", start + 25 * MINUTE_US, range(21, 31), is_over=False)
     with hold(folder / "data" / "collector.lock", "collecting into this lake"):
-        assert build(load(folder)).failed == []
+        build_whole(folder)
     assert len(before) == 20 and before.items() <= rows(folder, TRADES, "trades").items()
 
 
@@ -178,10 +182,10 @@ def test_a_copy_that_comes_after_the_build_leaves_the_same_bytes(tmp_path):
     folders = [new_lake(tmp_path / name) for name in ("early", "late")]
     for folder in folders:
         write_run(folder / "data", start, range(1, 21), is_over=True)
-    build(load(folders[0]))
+    build_whole(folders[0])
     for folder in folders:
         write_repairs(folder / "data", "S", [again])
-        build(load(folder))
+        build_whole(folder)
     assert published(folders[0]) == published(folders[1])
 
 
