@@ -1,4 +1,4 @@
-"""The same raw lines give the same bytes, whatever the threads, the route, the folder, the number of builds."""
+"""The same raw lines give the same bytes: whatever the threads, route, folder, number of builds."""
 
 import shutil
 from pathlib import Path
@@ -45,11 +45,13 @@ def test_built_hour_by_hour_gives_the_bytes_of_built_at_once(source, request, tm
         steps.setdefault((day, hour), []).append(path)
     assert len(steps) > 1
     for step in sorted(steps):
-        for path in steps[step]:
-            target = other / "data" / "raw" / path.relative_to(raw)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
-        lakes.bring(other)
+        with lakes.hold_collector(other):
+            for path in steps[step]:
+                target = other / "data" / "raw" / path.relative_to(raw)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, target)
+            lakes.bring(other)
+    lakes.bring(other)
     assert lakes.published(other) == lakes.published(source)
 
 
@@ -93,7 +95,7 @@ def test_any_deleted_file_is_rebuilt_and_no_other(two_days, tmp_path):
     folder = shutil.copytree(two_days, tmp_path / "lake")
     lakes.bring(folder)
     bytes_before, stamps_before = lakes.published(folder), lakes.stamps(folder)
-    victims = [name for name in bytes_before if f"SOLUSDT/year=2025/month=10/day=20" in name]
+    victims = [name for name in bytes_before if "SOLUSDT/year=2025/month=10/day=20" in name]
     victims += [name for name in bytes_before if "sessions/year=2025" in name]
     victims += [name for name in bytes_before if "parquet/_schema" in name]
     assert len(victims) == 7

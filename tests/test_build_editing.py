@@ -1,4 +1,4 @@
-"""Editing SQL, macros or config rebuilds what reads them, and nothing else; the dry run says so before."""
+"""Edited SQL, macros or config rebuild what reads them and no more; the dry run says so."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Publishing: readers see the old file or the new one; a killed build leaves nothing that a next one cannot mend."""
+"""Readers see the old file or the new one; what a killed build leaves, the next one mends."""
 
 import random
 import shutil
@@ -32,7 +32,9 @@ def test_readers_never_see_an_error_or_a_wrong_count_while_a_build_loop_publishe
     query = """
         select count(*), count(distinct window_start), sum(trade_count), max(last_trade_id)
         from bars_1s where symbol = 'SOLUSDT'"""
-    ids = "select count(*), count(distinct trade_id), max(trade_id) from trades where symbol = 'SOLUSDT'"
+    ids = """
+        select count(*), count(distinct trade_id), max(trade_id)
+        from trades where symbol = 'SOLUSDT'"""
     wrong, reads, stop = [], [0], threading.Event()
 
     def read() -> None:

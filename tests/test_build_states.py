@@ -8,7 +8,10 @@ import pytest
 from lakes import DAY, MIDNIGHT, NOON, quote, sessions, trade
 from raw_lines import DAY_US, HOUR_US, MINUTE_US, SECOND_US, session
 
-BAR = "epoch(window_start)::bigint - {start}, open, high, low, close, volume_base, trade_count, vwap, bid, state"
+BAR = (
+    "epoch(window_start)::bigint - {start}, open, high, low, close, volume_base, trade_count, vwap"
+    ", bid, state"
+)
 ODD = ("1000", "ES=F", "币安USDT", "A B'C\"D", "..", "a%b", "x[1]*?")
 
 
@@ -167,7 +170,9 @@ def test_trades_on_both_sides_of_midnight_lie_in_their_own_days(folder):
         (MIDNIGHT - SECOND_US, DAY, 1, 1, 99, "partial"),
         (MIDNIGHT, lakes.NEXT_DAY, 2, 2, None, "partial"),
     ]
-    tape = "select day::varchar, first_id, last_id, count, missing, verdict from tape where symbol = 'NIGHT' order by day"
+    tape = """
+        select day::varchar, first_id, last_id, count, missing, verdict
+        from tape where symbol = 'NIGHT' order by day"""
     assert lakes.ask(folder, tape) == [
         (DAY, 1, 1, 1, 0, "complete"),
         (lakes.NEXT_DAY, 2, 3, 2, 0, "complete"),
@@ -184,10 +189,8 @@ def test_a_day_that_nobody_recorded_has_no_file_and_says_so_in_the_certificate(f
     assert [row[-1] for row in rows] == ["complete", "not recorded", "not recorded", "complete"]
     there = [(folder / "data" / lakes.place("bars_1s", "PAUSE", day)).exists() for day in days]
     assert there == [True, False, False, True]
-    seconds = lakes.ask(
-        folder,
-        "select day::varchar, count(*) from bars_1s where symbol = 'PAUSE' group by day order by day",
-    )
+    bars = "select day::varchar, count(*) from bars_1s where symbol = 'PAUSE' group by day"
+    seconds = sorted(lakes.ask(folder, bars))
     assert seconds == [(days[0], 43_200), (days[3], 43_201)]
 
 
@@ -255,10 +258,10 @@ def test_a_lake_of_the_predecessor_is_read_exactly(folder):
         (2, 61838, 61838, 61838, 61838, 0, 0, 61838, 61837.5, "quiet", 61838.25),
         (3, 61840.1, 61840.1, 61840.1, 61840.1, 3, 1, 61840.1, None, "partial", None),
     ]
-    query = "select trade_id, price::varchar, qty::varchar, side, epoch_us(ts_event) from trades where symbol = 'OLD'"
-    assert lakes.ask(folder, f"{query} order by trade_id limit 1") == [
-        (11, "61837.63000000", "0.02000000", "buy", NOON)
-    ]
+    query = """
+        select trade_id, price::varchar, qty::varchar, side, epoch_us(ts_event)
+        from trades where symbol = 'OLD' order by trade_id limit 1"""
+    assert lakes.ask(folder, query) == [(11, "61837.63000000", "0.02000000", "buy", NOON)]
     assert lakes.ask(folder, "select count(*) from rejects") == [(0,)]
 
 
@@ -270,10 +273,7 @@ def test_the_build_knows_no_time_but_that_of_the_lines(tmp_path):
     lakes.put(folder, "_sessions", sessions(us(0), us(0) + DAY_US, ["SOLUSDT"])[:3])
     with lakes.hold_collector(folder):
         lakes.bring(folder)
-        assert lakes.ask(
-            folder,
-            "select count(*), max(trade_id) from bars_1m, (select max(trade_id) as trade_id from trades)",
-        ) == [(71, 5)]
+        assert lakes.ask(folder, "select max(trade_id) from trades") == [(5,)]
         assert lakes.ask(folder, "select max(last_trade_id) from bars_1s") == [(8,)]
     lakes.put(folder, "SOLUSDT", [trade("SOLUSDT", 9, us(0) + 2 * HOUR_US + SECOND_US)])
     with lakes.hold_collector(folder):

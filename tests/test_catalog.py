@@ -1,4 +1,4 @@
-"""lake.db: views only, never in anybody's way, and never a place where something of the user's is lost."""
+"""lake.db: views only, never in anybody's way, and nothing of the user's is lost with it."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ def folder(two_days, tmp_path) -> Path:
 
 
 class Shell:
-    """An interactive duckdb shell on a lake.db; it answers each statement before it takes the next."""
+    """An open duckdb shell on a lake.db; it answers each statement before it takes the next."""
 
     def __init__(self, db: Path, *options: str):
         self.process = subprocess.Popen(

@@ -88,14 +88,20 @@ def test_bad_sql_of_a_view_names_file_line_and_the_engines_message(two_days, tmp
 
 def test_bad_sql_of_a_model_names_file_line_and_message_and_publishes_the_rest(two_days, tmp_path):
     folder = shutil.copytree(two_days, tmp_path / "lake")
-    override(
-        folder, "sql/bars/quote_bars_1s.sql", "    quote.bid as bid,", "    quote.bidd as bid,"
-    )
+    override(folder, "sql/bars/quote_bars_1s.sql", "from last_quotes", "from last_quotess")
     before = lakes.published(folder)
     told = refusal(lakes.run(folder, "build"))
     assert str(Path("sql") / "bars" / "quote_bars_1s.sql") in told
-    assert "line 18" in told and "bidd" in told
+    assert "line 20" in told and "last_quotess" in told
     assert lakes.published(folder) == before
+
+
+def test_one_mistake_is_told_once(two_days, tmp_path):
+    folder = shutil.copytree(two_days, tmp_path / "lake")
+    override(folder, "sql/bars/quote_bars_1s.sql", "from last_quotes", "from last_quotess")
+    told = refusal(lakes.run(folder, "build"))
+    named = {path.name for path in (ROOT / "sql").glob("*/*.sql") if path.name in told}
+    assert named == {"quote_bars_1s.sql"}
 
 
 def test_an_undefined_name_in_a_template_names_file_and_line(lake_folder):
@@ -160,7 +166,9 @@ def test_graph_draws_every_relation_and_what_it_reads(lake_folder):
     assert lines.count("end") == sum(line.startswith("subgraph ") for line in lines)
 
 
-QUERY = "select symbol, count(*) as seconds, max(window_start) as last from bars_1s group by symbol order by symbol"
+QUERY = """
+    select symbol, count(*) as seconds, max(window_start) as last
+    from bars_1s group by symbol order by symbol"""
 
 
 def test_sql_prints_a_table_csv_or_json(two_days):
@@ -201,7 +209,7 @@ def test_the_shell_command_says_how_to_get_the_shell_where_there_is_none(two_day
 def test_the_shell_command_opens_the_lake_readonly_in_utc(two_days):
     done = subprocess.run(
         [sys.executable, "-m", "lake", "shell", "--config", str(two_days)],
-        input="select current_setting('TimeZone'), count(*) from trades;\ncreate table x as select 1;\n",
+        input="select current_setting('TimeZone'), count(*) from trades;\ncreate table x(y int);\n",
         capture_output=True,
         text=True,
         encoding="utf-8",

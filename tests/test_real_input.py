@@ -87,12 +87,12 @@ def test_two_official_klines_are_equal_in_all_nine_fields(folder):
                 trade_count, taker_buy_base, taker_buy_quote from bars_5m""",
         )
     }
-    names = "open high low close volume quote_volume trades taker_buy_base taker_buy_quote".split()
+    names = "open high low close volume quote_volume trades taker_buy_base taker_buy_quote"
     for kline in official:
         digits = len(kline["open_time"])
         start_us = int(kline["open_time"]) * 10 ** (16 - digits)
         bar = [Decimal(repr(value)) for value in ours[start_us]]
-        assert bar == [Decimal(kline[name]) for name in names]
+        assert bar == [Decimal(kline[name]) for name in names.split()]
 
 
 def test_six_seconds_are_quiet_and_none_is_dark(folder):
@@ -104,7 +104,8 @@ def test_six_seconds_are_quiet_and_none_is_dark(folder):
 
 def test_trades_of_the_next_day_lie_in_its_file_wherever_they_were_received(folder):
     query = f"""
-        select day::varchar, count(*), bool_and((epoch_us(ts_event) >= {MIDNIGHT}) = (day = '2024-08-09')),
+        select day::varchar, count(*),
+            bool_and((epoch_us(ts_event) >= {MIDNIGHT}) = (day = '2024-08-09')),
             count(*) filter (epoch_us(ts_recv) < {MIDNIGHT})
         from trades group by day order by day"""
     early, late = lakes.ask(folder, query)

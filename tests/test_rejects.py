@@ -1,4 +1,4 @@
-"""A line that cannot be read exactly is one row of `rejects`; its neighbours count, nothing is rounded."""
+"""A line that cannot be read exactly is a row of `rejects`; the others count, none is rounded."""
 
 import json
 
@@ -158,7 +158,9 @@ def test_no_good_line_is_a_reject(folder):
 @pytest.mark.parametrize("kind", FINE)
 def test_an_unusual_but_exact_line_is_read(folder, kind):
     number = 10 + list(FINE).index(kind)
-    query = f"select price::varchar, epoch_us(ts_event) from trades where symbol = 'FINE' and trade_id = {number}"
+    query = f"""
+        select price::varchar, epoch_us(ts_event) from trades
+        where symbol = 'FINE' and trade_id = {number}"""
     assert lakes.ask(folder, query) == [(FINE[kind][1], NOON)]
 
 

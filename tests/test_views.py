@@ -1,4 +1,4 @@
-"""The views: one row a grain, the same answers in every time zone, sums and not ratios rolled up."""
+"""The views: one row a grain, the same answers in every zone, sums and not ratios rolled up."""
 
 import os
 import re
