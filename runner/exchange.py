@@ -95,12 +95,12 @@ class ExchangeBuild:
         empty = [
             f"no_{model.name}" for model in self.models.stored() if model.name not in self.broken
         ]
-        self.workers.share(self.con, "session_events", "connections", *empty)
+        self.workers.share(self.con, "sessions", "connections", *empty)
 
     def _stale_hours(self, symbols: list[Symbol]) -> list[tuple[stage.Hour, str]]:
         offsets = dict(self.con.execute("select conn, offset_us from connections").fetchall())
         stalled = self.con.execute(
-            "select conn, list(recv_us) from session_events where event = 'stalled' group by conn"
+            "select conn, [epoch_us(stall.stalled_at) for stall in stalls] from sessions"
         ).fetchall()
         sql = stage.fingerprint(self.models)
         stale = []
@@ -116,8 +116,13 @@ class ExchangeBuild:
 
     def _stage(self, hours: list[tuple[stage.Hour, str]], symbols: dict[str, Symbol]) -> None:
         sql = stage.fingerprint(self.models)
+
+        def old(hour: stage.Hour) -> dict | None:
+            may_lose = self.choice.from_raw
+            return None if may_lose else symbols[hour.symbol].staged.get(hour.place(self.base))
+
         results = self.workers.map(
-            lambda con, hour: (hour, stage.stage(con, self.models, hour, sql)),
+            lambda con, hour: (hour, stage.stage(con, self.models, hour, sql, old(hour))),
             [hour for hour, _ in hours],
         )
         for hour, note in self._good(results):
@@ -133,7 +138,7 @@ class ExchangeBuild:
         )
         plans = self._good(results)
         self.report.failed += [
-            f"{plan.symbol} {day}: {count} trades that were published are in no file any more, so the bars and the tape "
+            f"{plan.symbol} {day}: {count} that were published are in no file any more, so the bars and the tape "
             f"of {plan.symbol} stay as they are; put the raw or tick files back, or accept the loss with "
             f"`lake build --from-raw --symbols {plan.symbol}`"
             for plan in plans

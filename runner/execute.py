@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import duckdb
 
-from runner import derived, engine, notes
+from runner import derived, engine, notes, sessions
 from runner.models import Models
 from runner.publish import file_list, publish, scan
 from runner.stage import run, unit_values
@@ -60,21 +60,27 @@ def _refuse_loss(con: duckdb.DuckDBPyConnection, unit: Unit) -> None:
     """Stop before a published trade or quote disappears from the lake."""
     key = KEY[unit.relation]
     others = [path for path in unit.path.parents[3].glob("*/*/*/*.parquet") if path != unit.path]
-    elsewhere = f"select {key} from {scan(others)} union all " if others else ""
-    old = f"select {key} from {scan([unit.path])}"
-    missing = con.execute(
-        f"select count(*) from ({old}) as old anti join published using ({key})"
-    ).fetchone()[0]
-    if missing and elsewhere:
-        missing = con.execute(
-            f"select count(*) from ({old}) as old anti join ({elsewhere}select {key} from published) as kept using ({key})"
-        ).fetchone()[0]
+    kept = f"select {key} from published"
+    try:
+        missing = _count_without(con, key, unit.path, kept)
+    except duckdb.Error:
+        return  # a damaged file holds nothing that could be lost
+    if missing and others:
+        missing = _count_without(
+            con, key, unit.path, f"select {key} from {scan(others)} union all {kept}"
+        )
     if missing:
         raise click.ClickException(
-            f"{unit.symbol} {unit.day}: this build would lose {missing} published {unit.relation}, so the file stays as "
-            f"it is; put the raw of that day back, or accept it with "
+            f"{unit.symbol} {unit.day}: this build would lose {missing} published {unit.relation}, "
+            "so the file stays as it is; put the raw of that day back, or accept it with "
             f"`lake build --from-raw --symbols {unit.symbol} --date {unit.day}`"
         )
+
+
+def _count_without(con: duckdb.DuckDBPyConnection, key: str, path: Path, kept: str) -> int:
+    """How many rows of a file have a key that is not among the kept ones."""
+    query = f"select count(*) from {scan([path])} as old anti join ({kept}) as kept using ({key})"
+    return con.execute(query).fetchone()[0]
 
 
 def _bars(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:
@@ -115,18 +121,22 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
     not depend on a broken file is built all the same.
     """
     broken: dict[str, str] = {}
-    notes.load_notes(con, [], [])
+    notes.load_notes(con, [])
+    con.execute(sessions.NOTED)
     with tempfile.NamedTemporaryFile(
         suffix=".jsonl"
     ) as empty:  # read_json takes no empty list of files
         unit = {"raw_files": file_list([Path(empty.name)])}
-        for name in _order(models):
+        reads = _reads(models)
+        for name in TopologicalSorter(reads).static_order():
+            if roots := [read for read in sorted(reads[name]) if read in broken]:
+                broken[name] = broken[roots[0]]
+                continue
             try:
-                run(con, models, name, unit, kind="view" if models[name].is_view else "table")
+                run(con, models, name, unit, "view" if models[name].is_view else "table")
             except click.ClickException as error:
                 broken[name] = error.message
-                continue
-            if name in NOTED:
+            if name in NOTED and name not in broken:
                 con.execute(f"create or replace temp view noted_{name} as from {name}")
     for name in (*(model.name for model in models.stored()), "session_events"):
         if name not in broken:
@@ -135,15 +145,17 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
     return broken
 
 
-def _order(models: Models) -> list[str]:
-    """All models, each after what it reads."""
+def _reads(models: Models) -> dict[str, set[str]]:
+    """What each model reads, and so what must be made before it."""
     reads = {name: set(models.reads(name)) for name in models.models}
     for name, noting in NOTED.items():
         for model in noting:
             reads[model].add(name)
     try:
-        return list(TopologicalSorter(reads).static_order())
+        TopologicalSorter(reads).prepare()
     except CycleError as error:
+        circle = error.args[1]
         raise click.ClickException(
-            f"{models[error.args[1][0]].path}: reads itself, by {' → '.join(error.args[1])}"
+            f"{models[circle[0]].path}: reads itself, by {' → '.join(circle)}"
         ) from None
+    return reads

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-FORMAT = 2
+FORMAT = 3
 
 # Table → key in a note, and its columns. Sums of hashes are HUGEINT, prices stay text until a model
 # casts them.
@@ -80,6 +80,7 @@ TABLES = {
     "noted_absent": ("absent", {"first_id": "BIGINT", "last_id": "BIGINT"}),
     "noted_newest": ("newest", {"conn": "BIGINT", "recv_us": "BIGINT"}),
     "noted_covers": ("covers", {"start_us": "BIGINT", "end_us": "BIGINT"}),
+    "noted_certificates": ("certificate", {"day_number": "BIGINT", "duplicates": "BIGINT"}),
 }
 EXACT = {"exact_trade_hours": "noted_trade_hours", "exact_quote_hours": "noted_quote_hours"}
 
@@ -128,18 +129,18 @@ def load(
     Table(json.dumps(rows), types).load(con, name)
 
 
-def load_notes(con: duckdb.DuckDBPyConnection, staged: list[dict], kept: list[dict]) -> None:
-    """Fill the `noted_…` tables of one symbol from its hour parts and from the day files that are
-    their own source.
-    """
+def load_notes(con: duckdb.DuckDBPyConnection, parts: list[dict]) -> None:
+    """Fill the `noted_…` tables of one symbol from the notes of its files; `part` tells them apart."""
     for name, (key, types) in TABLES.items():
-        rows = [row for note in staged for row in note.get(key, ())]
-        more = [row for note in kept for row in note.get(key, ())]
-        if name == "noted_trade_hours":
-            types = {**types, "is_kept": "BOOLEAN"}
-            rows = [{**row, "is_kept": False} for row in rows]
-            more = [{**row, "is_kept": True} for row in more]
-        load(con, name, rows + more, types)
+        rows = [row for note in parts for row in note.get(key, ())]
+        if name in EXACT.values():
+            rows = [
+                {**row, "part": part}
+                for part, note in enumerate(parts)
+                for row in note.get(key, ())
+            ]
+            types = {**types, "part": "BIGINT"}
+        load(con, name, rows, types)
     for name, like in EXACT.items():
         con.execute(f"create or replace temp table {name} as from {like} limit 0")
 

@@ -37,11 +37,11 @@ OF_SYMBOL = ("trades", "quotes", "covers", "rejects", "tape_days", "bars_1s")
 
 @dataclass
 class SymbolPlan:
-    """What is stale of a symbol, and how many published trades are in no file any more, by day."""
+    """What is stale of a symbol, and how many published ticks are in no file any more, by day."""
 
     symbol: str
     units: list[Unit]
-    lost: dict[str, int]
+    lost: dict[str, str]
 
 
 class Planner:
@@ -69,8 +69,9 @@ class Planner:
         )
         self.published = {name: self._published(cache, name) for name in OF_SYMBOL}
         cache.save()
-        self.ticks = Ticks(self.symbol, self.published)
+        self.ticks = Ticks(self.symbol, self.published, anew=self.may_lose)
         self._tables()
+        self.quotes = dict(self.con.execute("select hour, quotes from quote_tape_hours").fetchall())
         lost = {} if self.may_lose else self._lost()
         units = self._tick_units() + self._reject_units()
         if not lost:
@@ -86,17 +87,26 @@ class Planner:
 
     def _tables(self) -> None:
         """Load the notes and compute the plan's relations."""
-        days = self.ticks.kept_days()
-        kept = [note for files in self.ticks.kept.values() for _, note in files.values()]
-        kept += [meta.note for day, (_, meta) in self.published["covers"].items() if day in days]
-        notes.load_notes(self.con, list(self.symbol.staged.values()), kept)
+        notes.load_notes(self.con, [*self.symbol.staged.values(), *self._kept_notes()])
         unit = unit_values(*self.of, "1970-01-01") | {"complete_until_us": self.complete_until_us}
         run(self.con, self.models, "overlapping_hours", unit)
-        self.overlapping = set(self.con.execute("from overlapping_hours").fetchall())
-        for stream, hour in sorted(self.overlapping):
+        self.ticks.overlapping |= set(self.con.execute("from overlapping_hours").fetchall())
+        for stream, hour in sorted(self.ticks.overlapping):
             self._count_exactly(stream, hour)
         for name in PLAN_MODELS:
             run(self.con, self.models, name, unit)
+
+    def _kept_notes(self) -> list[dict]:
+        """The notes of day files that are a source, with the covers and the certificate of their days."""
+        kept = [note for files in self.ticks.kept.values() for _, note in files.values()]
+        for day in self.ticks.kept_days() & set(self.published["covers"]):
+            kept.append(self.published["covers"][day][1].note)
+        for day in set(self.ticks.kept["trades"]) & set(self.published["tape_days"]):
+            duplicates = self.published["tape_days"][day][1].note["duplicates"]
+            kept.append(
+                {"certificate": [{"day_number": hours_of(day)[0] // 24, "duplicates": duplicates}]}
+            )
+        return kept
 
     def _count_exactly(self, stream: str, hour: int) -> None:
         """Note an hour from its rows, where several files hold the same range of ids."""
@@ -106,17 +116,27 @@ class Planner:
         run(self.con, self.models, HOURS[stream], {}, kind="view")
         self.con.execute(f"insert into exact_{HOURS[stream]} by name from {HOURS[stream]}")
 
-    def _lost(self) -> dict[str, int]:
-        """Published trades that are in no file any more: the certificate knew more than there is
-        now.
+    def _lost(self) -> dict[str, str]:
+        """Published ticks that are in no file any more: a certificate, or bars, knew more than is there now.
+
+        Trades are compared day by day; quotes altogether, as another clock may move them over midnight.
         """
-        counts = dict(self.con.execute("select day::varchar, count from tape_days").fetchall())
-        known = {day: meta.note["trades"] for day, (_, meta) in self.published["tape_days"].items()}
-        return {
-            day: count - counts.get(day, 0)
-            for day, count in known.items()
-            if count > counts.get(day, 0)
+        lost = {}
+        trades = dict(self.con.execute("select day::varchar, count from tape_days").fetchall())
+        for day, (_, meta) in self.published["tape_days"].items():
+            if meta.note["trades"] > trades.get(day, 0):
+                lost[day] = f"{meta.note['trades'] - trades.get(day, 0)} trades"
+        missing = {
+            day: meta.note["quotes"] - self._quotes(meta.inputs)
+            for day, (_, meta) in self.published["bars_1s"].items()
         }
+        if sum(missing.values()) > 0:
+            lost = {day: f"{count} quotes" for day, count in missing.items() if count > 0} | lost
+        return lost
+
+    def _quotes(self, digests: dict[str, str]) -> int:
+        """How many quotes there are in the hours of a day of bars."""
+        return sum(self.quotes.get(int(hour), 0) for hour in digests)
 
     def _tick_units(self) -> list[Unit]:
         units = []
@@ -129,7 +149,7 @@ class Planner:
             is_its_own = day in self.ticks.kept[stream] and len(sources) == 1
             why = None if is_its_own else self._why(stream, day, inputs)
             if why:
-                context = {"has_copies": self._has_copies(stream, hours_of(day))}
+                context = {"has_copies": self.ticks.has_copies(stream, hours_of(day))}
                 note = self._tick_note(stream, number)
                 units.append(
                     self._unit(
@@ -137,10 +157,6 @@ class Planner:
                     )
                 )
         return units
-
-    def _has_copies(self, stream: str, hours: list[int]) -> bool:
-        """Whether an id may be in two files that hold ticks of these hours."""
-        return any((stream, hour) in self.overlapping for hour in hours)
 
     def _tick_note(self, stream: str, day_number: int) -> dict:
         """What later plans ask of a day file without its rows; like the file, up to the last
@@ -155,7 +171,8 @@ class Planner:
             }
         return {
             "trade_hours": notes.rows_of(
-                self.con, f"(from tape_hours where {where} order by hour)"
+                self.con,
+                f"(select * replace (0 as duplicates) from tape_hours where {where} order by hour)",
             ),
             "trade_runs": notes.rows_of(
                 self.con, f"(select distinct * from noted_runs where {where} order by all)"
@@ -188,26 +205,22 @@ class Planner:
         for day, table in notes.tables_by_day(self.con, name).items():
             inputs = {"rows": table.digest}
             if why := self._why(name, day, inputs):
-                note = self._daily_note(name, day)
-                units.append(
-                    self._unit(
-                        name, day, why, inputs=inputs, note=note, context={"published": table}
-                    )
-                )
+                note = self._certificate(day) if name == "tape_days" else self._cover_note(day)
+                context = {"published": table}
+                units.append(self._unit(name, day, why, inputs=inputs, note=note, context=context))
         return units
 
-    def _daily_note(self, name: str, day: str) -> dict:
-        """What later plans ask of the file: a certificate's count, a day's covers."""
-        if name == "tape_days":
-            return {
-                "trades": self.con.execute(
-                    "select count from tape_days where day = $day", {"day": day}
-                ).fetchone()[0]
-            }
+    def _certificate(self, day: str) -> dict:
+        """What later plans ask of a certificate: how much there was."""
+        trades, duplicates = self.con.execute(
+            "select count, duplicates from tape_days where day = $day", {"day": day}
+        ).fetchone()
+        return {"trades": trades, "duplicates": duplicates}
+
+    def _cover_note(self, day: str) -> dict:
         times = "select epoch_us(start_at) as start_us, epoch_us(end_at) as end_us from covers"
-        return {
-            "covers": notes.rows_of(self.con, f"({times} where day = date '{day}' order by all)")
-        }
+        where = f"where day = date '{day}' order by all"
+        return {"covers": notes.rows_of(self.con, f"({times} {where})")}
 
     def _bar_units(self) -> list[Unit]:
         days: dict[str, dict[str, str]] = {}
@@ -232,9 +245,12 @@ class Planner:
         if kept:
             why = f"{len(changed)} of {len(digests)} hours changed"
         sources = {stream: self.ticks.of_hours(stream, list(hours)) for stream in HOURS}
-        copies = {stream: self._has_copies(stream, list(hours)) for stream in HOURS}
+        copies = {stream: self.ticks.has_copies(stream, list(hours)) for stream in HOURS}
         context = {"sources": sources, "has_copies": copies, **self._bar_context(hours)}
-        return self._unit("bars_1s", day, why, hours=hours, inputs=digests, context=context)
+        note = {"quotes": self._quotes(digests)}
+        return self._unit(
+            "bars_1s", day, why, hours=hours, inputs=digests, note=note, context=context
+        )
 
     def _bar_context(self, hours: tuple[int, ...]) -> dict[str, notes.Table]:
         """What the plan's relations say of some hours, and of the cover that a carried quote lies

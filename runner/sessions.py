@@ -11,19 +11,35 @@ from runner.inventory import folders, published_days
 from runner.metadata import Metadata
 from runner.models import Models
 from runner.paths import encode
-from runner.publish import file_list, target
+from runner.publish import file_list, scan, target
 from runner.stage import run
 from runner.unit import Unit, why_stale
+
+
+NOTED = """
+create or replace temp table noted_sessions (
+    conn bigint, mode varchar, connected_at timestamptz, subscribed_at timestamptz, ended_at timestamptz,
+    ended_by varchar, symbols varchar[], clock_offset_us bigint,
+    stalls struct(symbol varchar, stalled_at timestamptz)[], dropped_messages bigint
+)
+"""
 
 
 def load(con: duckdb.DuckDBPyConnection, models: Models, exchange: str) -> None:
     """Make the tables `session_events` and `sessions` of an exchange."""
     root = models.lake.base / "raw" / encode(exchange) / "_sessions"
     files = [path for day in folders(root) for path in sorted(day.glob("*.jsonl"))]
-    if not files:
-        con.execute("create or replace temp table session_events as from no_session_events")
-    else:
+    if files:
         run(con, models, "session_events", {"raw_files": file_list(files)})
+    else:
+        con.execute("create or replace temp table session_events as from no_session_events")
+    con.execute(NOTED)
+    published = published_days(models.lake.base, models["sessions"], exchange, None)
+    if published:
+        columns = ", ".join(row[0] for row in con.execute("describe noted_sessions").fetchall())
+        con.execute(
+            f"insert into noted_sessions select {columns} from {scan(list(published.values()))}"
+        )
     run(con, models, "sessions", {"exchange": exchange})
 
 

@@ -99,8 +99,11 @@ def why_stale(hour: Hour, note: dict | None, sql: dict, offsets: dict, stalls: d
     return None
 
 
-def stage(con: duckdb.DuckDBPyConnection, models: Models, hour: Hour, sql: dict) -> dict:
-    """Parse an hour's raw parts and write its hour part; returns its note.
+def stage(
+    con: duckdb.DuckDBPyConnection, models: Models, hour: Hour, sql: dict, old: dict | None = None
+) -> dict:
+    """Parse an hour's raw parts and write its hour part; returns its note. `old`: the note it replaces, whose ticks
+    it must not lose in silence.
 
     The connection holds `connections` and `session_events`. ClickException where DuckDB cannot read
     a part at all.
@@ -114,6 +117,7 @@ def stage(con: duckdb.DuckDBPyConnection, models: Models, hour: Hour, sql: dict)
     for name in ("trade_hours", "trade_runs", "quote_hours", "staged_trade_hours", "newest"):
         run(con, models, name, unit, kind="view")
     note = _note(con, hour, sql)
+    note["held"] = _held(note, old)
     place = hour.place(models.lake.base)
     staging = models.lake.base / "work" / "publishing" / uuid.uuid4().hex
     staging.mkdir(parents=True)
@@ -121,7 +125,7 @@ def stage(con: duckdb.DuckDBPyConnection, models: Models, hour: Hour, sql: dict)
         note["rejects_hash"] = _reject(con, models, unit, note["rejects"], staging)
     for relation, key in (("trades", "trade_id"), ("quotes", "update_id")):
         con.execute(
-            f"copy (from staged_{relation} order by {key}) to '{sql_text(staging / relation)}.parquet' "
+            f"copy (select * exclude (is_kept) from staged_{relation} order by {key}) to '{sql_text(staging / relation)}.parquet' "
             "(format parquet, compression zstd, compression_level 1, row_group_size 122880)"
         )
     (staging / "note.json").write_text(json.dumps(note, separators=(",", ":")), encoding="utf-8")
@@ -152,6 +156,17 @@ def sql_error(path: Path, error: duckdb.Error) -> click.ClickException:
     text = str(error).strip()
     line = re.search(r"^LINE (\d+):", text, re.MULTILINE)
     return click.ClickException(f"{path}{f', line {line[1]}' if line else ''}: {text}")
+
+
+def _held(note: dict, old: dict | None) -> dict[str, dict[str, int]]:
+    """The most ticks that the hour part ever held, by hour, where that is more than now: other SQL left some out."""
+    held = {}
+    for stream, key in (("trades", "trade_hours"), ("quotes", "quote_hours")):
+        now = {str(row["hour"]): row[stream] for row in note[key]}
+        before = {str(row["hour"]): row[stream] for row in (old or {}).get(key, ())}
+        before |= (old or {}).get("held", {}).get(stream, {})
+        held[stream] = {hour: count for hour, count in before.items() if count > now.get(hour, 0)}
+    return held
 
 
 def _note(con: duckdb.DuckDBPyConnection, hour: Hour, sql: dict) -> dict:

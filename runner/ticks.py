@@ -20,45 +20,75 @@ HOUR_US = 3_600_000_000
 
 
 class Ticks:
-    """The sources of a symbol's ticks: its hour parts, and day files that hold what no hour part
-    has any more.
+    """The sources of a symbol's ticks: its hour parts, and day files that hold what no hour part has any more.
+
+    `anew`: days that still have raw are read from raw alone.
     """
 
-    def __init__(self, symbol: Symbol, published: dict[str, dict[str, tuple[Path, Published]]]):
-        self.symbol = symbol
+    def __init__(
+        self, symbol: Symbol, published: dict[str, dict[str, tuple[Path, Published]]], anew: bool
+    ):
+        self.symbol, self.anew = symbol, anew
         self.kept = {stream: self._kept(stream, published[stream]) for stream in HOURS}
+        self.files = {
+            stream: {
+                **{
+                    folder / f"{stream}.parquet": note[key]
+                    for folder, note in symbol.staged.items()
+                },
+                **{path: note[key] for path, note in self.kept[stream].values()},
+            }
+            for stream, key in HOURS.items()
+        }
+        self.overlapping: set[tuple[str, int]] = set()
 
     def _kept(
         self, stream: str, published: dict[str, tuple[Path, Published]]
     ) -> dict[str, tuple[Path, dict]]:
-        """Day files that are a source themselves: their raw is gone or packed, whole or by the
-        hour.
+        """Day files that are a source themselves: they hold more than the hour parts, whose raw is gone.
+
+        Not where an hour part itself once held more: then SQL leaves ticks out, which must not pass in silence.
         """
         key = HOURS[stream]
         staged: dict[int, int] = {}
+        shrunk: set[int] = set()
         for note in self.symbol.staged.values():
+            shrunk |= {int(hour) for hour in note["held"][stream]}
             for row in note[key]:
                 staged[row["hour"]] = staged.get(row["hour"], 0) + row[stream]
         kept = {}
         for day, (path, meta) in published.items():
-            there = [(row[stream], staged.get(row["hour"], 0)) for row in meta.note[key]]
-            is_short = any(held < count for count, held in there)
-            if is_short and (
-                day not in self.symbol.raw_days or any(held == 0 for _, held in there)
-            ):
+            is_short = any(staged.get(row["hour"], 0) < row[stream] for row in meta.note[key])
+            is_read_anew = self.anew and day in self.symbol.raw_days
+            if is_short and not is_read_anew and not shrunk & set(hours_of(day)):
                 kept[day] = (path, meta.note)
         return kept
 
     def of_hours(self, stream: str, hours: list[int]) -> tuple[Path, ...]:
-        """The files that hold ticks of some hours (since 1970)."""
-        wanted, key = set(hours), HOURS[stream]
-        notes = [
-            (folder / f"{stream}.parquet", note) for folder, note in self.symbol.staged.items()
-        ]
-        notes += self.kept[stream].values()
-        return tuple(
-            sorted(path for path, note in notes if any(row["hour"] in wanted for row in note[key]))
-        )
+        """The files that hold ticks of some hours (since 1970), or copies of them."""
+        wanted = set(hours)
+        files = self.files[stream]
+        found = {path for path, rows in files.items() if any(row["hour"] in wanted for row in rows)}
+        if self.has_copies(stream, hours):
+            ranges = [
+                (row["first_id"], row["last_id"])
+                for path in found
+                for row in files[path]
+                if row["hour"] in wanted
+            ]
+            found |= {
+                path
+                for path, rows in files.items()
+                for row in rows
+                if any(
+                    row["first_id"] <= last and row["last_id"] >= first for first, last in ranges
+                )
+            }
+        return tuple(sorted(found))
+
+    def has_copies(self, stream: str, hours: list[int]) -> bool:
+        """Whether an id of these hours may be in two files."""
+        return any((stream, hour) in self.overlapping for hour in hours)
 
     def kept_days(self) -> set[str]:
         """The days that have a day file as a source."""
@@ -82,10 +112,15 @@ def view_ticks(
     1970; `until_us`: ticks from this moment on are left out; `has_copies`: whether an id may be in
     two sources.
     """
-    files = scan(list(sources)) if sources else f"no_{stream}"
-    con.execute(
-        f"create or replace temp view staged_{stream} as select {COLUMNS[stream]} from {files}"
-    )
+    folder = models.lake.base / "work"
+    groups = {"false": [path for path in sources if path.is_relative_to(folder)]}
+    groups["true"] = [path for path in sources if not path.is_relative_to(folder)]
+    scans = [
+        f"select {COLUMNS[stream]}, {is_kept} as is_kept from {scan(paths)}"
+        for is_kept, paths in groups.items()
+        if paths
+    ] or [f"select {COLUMNS[stream]}, false as is_kept from no_{stream}"]
+    con.execute(f"create or replace temp view staged_{stream} as {' union all '.join(scans)}")
     end_us = (hours[1] + 1) * HOUR_US
     unit = unit_values(*of, day_text(hours[0] // 24))
     unit |= {

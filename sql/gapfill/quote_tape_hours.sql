@@ -33,3 +33,5 @@ select
     coalesce(exact.ts_recv_hash, noted.ts_recv_hash)::varchar as ts_recv_hash
 from noted
 left join exact_quote_hours as exact using (hour)
+where exact.hour is not null
+    or noted.hour not in (select hour from overlapping_hours where stream = 'quotes')

@@ -2,7 +2,7 @@
 -- grain: exchange, symbol, day
 -- file: tape/{exchange}/{symbol}/{day}
 -- Missing ids between two trades count on the day of the trade before them; every day that they may belong to is
--- incomplete.
+-- incomplete. The copies of a day whose raw is gone are those that its certificate counted.
 with traded as (
     select
         hour // 24 as day_number,
@@ -42,7 +42,7 @@ select
     traded.last_id,
     coalesce(traded.count, 0) as count,
     coalesce(missed.missing, 0) as missing,
-    coalesce(traded.duplicates, 0) as duplicates,
+    coalesce(noted_certificates.duplicates, traded.duplicates, 0) as duplicates,
     coalesce(traded.repaired, 0) as repaired,
     coalesce(missed.absent_upstream, 0) as absent_upstream,
     if(touched.day_number is null, 'complete', 'incomplete') as verdict
@@ -50,3 +50,4 @@ from recorded_days
 left join traded using (day_number)
 left join missed using (day_number)
 left join touched using (day_number)
+left join noted_certificates using (day_number)

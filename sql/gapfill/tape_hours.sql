@@ -1,7 +1,7 @@
 -- One hour of the symbol's trades over all files that hold some: what the plan compares and the tape counts.
 -- grain: hour
 -- Files of different hours of receipt hold different ids, then their notes add up. Where ids overlap (a trade
--- received twice, a packed day with late raw) the hour was counted anew from the rows: `exact_trade_hours`.
+-- received twice, late raw of a day whose raw is gone) the hour was counted anew from its rows: `exact_trade_hours`.
 with noted as (
     select
         hour,
@@ -11,10 +11,7 @@ with noted as (
         max(last_second) as last_second,
         sum(trades)::bigint as trades,
         sum(repaired)::bigint as repaired,
-        greatest(
-            coalesce(sum(duplicates) filter (not is_kept), 0),
-            coalesce(max(duplicates) filter (is_kept), 0)
-        )::bigint as duplicates,
+        sum(duplicates)::bigint as duplicates,
         arg_max(last_price, (last_second, last_id)) as last_price,
         sum(price_hash) as price_hash,
         sum(qty_hash) as qty_hash,
@@ -34,7 +31,7 @@ select
     noted.last_second,
     coalesce(exact.trades, noted.trades) as trades,
     coalesce(exact.repaired, noted.repaired) as repaired,
-    if(noted_kept.hour is null, noted.duplicates + noted.trades - coalesce(exact.trades, noted.trades), noted.duplicates) as duplicates,
+    noted.duplicates + noted.trades - coalesce(exact.trades, noted.trades) as duplicates,
     coalesce(exact.last_price, noted.last_price) as last_price,
     coalesce(exact.price_hash, noted.price_hash)::varchar as price_hash,
     coalesce(exact.qty_hash, noted.qty_hash)::varchar as qty_hash,
@@ -44,4 +41,5 @@ select
     coalesce(exact.ts_recv_hash, noted.ts_recv_hash)::varchar as ts_recv_hash
 from noted
 left join exact_trade_hours as exact using (hour)
-left join (select distinct hour from noted_trade_hours where is_kept) as noted_kept using (hour)
+where exact.hour is not null
+    or noted.hour not in (select hour from overlapping_hours where stream = 'trades')

@@ -1,6 +1,7 @@
 -- One connection of the collector: from when to when, on which clock, what it lost.
 -- grain: exchange, conn
 -- file: ticks/{exchange}/sessions/{day}
+-- What the raw session lines do not say any more stays as it was published (`noted_sessions`).
 with starts as (
     select recv_us, mode
     from session_events
@@ -15,26 +16,43 @@ connections as (
         min(recv_us) filter (event = 'disconnected') as ended_us,
         arg_min(detail, recv_us) filter (event = 'disconnected') as ended_by,
         arg_max(symbols, recv_us) filter (event = 'subscribed') as symbols,
-        arg_min(offset_us, recv_us) filter (event = 'clock') as offset_us,
-        count(*) filter (event = 'stalled') as stalls,
+        arg_min(offset_us, recv_us) filter (event = 'clock') as clock_offset_us,
+        list(struct_pack(symbol := symbol, stalled_at := utc_time(recv_us)) order by recv_us, symbol)
+            filter (event = 'stalled') as stalls,
         coalesce(sum(messages) filter (event = 'dropped'), 0)::bigint as dropped_messages
     from session_events
     where conn is not null
     group by conn
+),
+
+told as (
+    select
+        conn,
+        starts.mode,
+        utc_time(connected_us) as connected_at,
+        utc_time(subscribed_us) as subscribed_at,
+        utc_time(ended_us) as ended_at,
+        ended_by,
+        symbols,
+        clock_offset_us,
+        stalls,
+        dropped_messages
+    from connections
+    asof left join starts on connections.conn >= starts.recv_us
 )
 
 select
     '{{ exchange }}' as exchange,
-    (utc_time(coalesce(connected_us, conn)) at time zone 'UTC')::date as day,
+    (coalesce(told.connected_at, noted.connected_at, utc_time(conn)) at time zone 'UTC')::date as day,
     conn,
-    starts.mode,
-    utc_time(coalesce(connected_us, conn)) as connected_at,
-    utc_time(subscribed_us) as subscribed_at,
-    utc_time(ended_us) as ended_at,
-    ended_by,
-    symbols,
-    offset_us as clock_offset_us,
-    stalls,
-    dropped_messages
-from connections
-asof left join starts on connections.conn >= starts.recv_us
+    coalesce(told.mode, noted.mode) as mode,
+    coalesce(told.connected_at, noted.connected_at, utc_time(conn)) as connected_at,
+    coalesce(told.subscribed_at, noted.subscribed_at) as subscribed_at,
+    coalesce(told.ended_at, noted.ended_at) as ended_at,
+    coalesce(told.ended_by, noted.ended_by) as ended_by,
+    coalesce(told.symbols, noted.symbols) as symbols,
+    coalesce(told.clock_offset_us, noted.clock_offset_us) as clock_offset_us,
+    coalesce(told.stalls, noted.stalls, []) as stalls,
+    greatest(coalesce(told.dropped_messages, 0), coalesce(noted.dropped_messages, 0)) as dropped_messages
+from told
+full join noted_sessions as noted using (conn)

@@ -24,7 +24,8 @@ select
     numbered.ask,
     numbered.ask_qty,
     utc_time(numbered.recv_us + clock.offset_us) as ts_event,
-    utc_time(numbered.recv_us) as ts_recv
+    utc_time(numbered.recv_us) as ts_recv,
+    false as is_kept
 from numbered
 inner join clock
     on clock.conn is not distinct from numbered.conn and clock.minute = numbered.recv_us // 60000000

@@ -7,7 +7,8 @@ select
     if(is_sell, 'sell', 'buy') as side,
     if(is_rest, 'rest', 'ws') as source,
     utc_time(event_us) as ts_event,
-    utc_time(recv_us) as ts_recv
+    utc_time(recv_us) as ts_recv,
+    false as is_kept
 from lines
 where is_trade
 qualify row_number() over (

@@ -1,5 +1,10 @@
 -- A moment at which the collector found that a connection delivered nothing more for the symbol.
 -- grain: conn, recv_us
-select distinct conn, recv_us
-from session_events
-where event = 'stalled' and coalesce(symbol, '{{ symbol }}') = '{{ symbol }}'
+with moments as (
+    select conn, unnest(stalls, recursive := true)
+    from sessions
+)
+
+select distinct conn, epoch_us(stalled_at) as recv_us
+from moments
+where coalesce(symbol, '{{ symbol }}') = '{{ symbol }}'
