@@ -4,6 +4,7 @@ catalog.
 
 import difflib
 import os
+import shutil
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -122,6 +123,9 @@ def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Repo
     from runner.workers import Workers
 
     built_from = unchanged.sources(lake)
+    if not dry_run:
+        # what a build left that was killed; this one holds the lock
+        shutil.rmtree(lake.base / "work" / "publishing", ignore_errors=True)
     models = Models(lake)
     with engine.connect(models) as con, Workers(models, threads) as workers:
         broken = prepare(con, models)

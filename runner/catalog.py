@@ -23,6 +23,8 @@ STORAGE = "v1.0.0"
 BETWEEN = ";\n\n"
 STATEMENT = re.compile(r"create or replace (view|macro) (\w+)")
 OWN = "lake_catalog"
+# The catalog as SQL, as it was last built: an in-memory connection needs no more.
+NOTED = "catalog.sql"
 
 
 def renew(con: duckdb.DuckDBPyConnection, models: Models, dry_run: bool) -> str | None:
@@ -34,7 +36,7 @@ def renew(con: duckdb.DuckDBPyConnection, models: Models, dry_run: bool) -> str 
     lake = models.lake
     stale = [model for model in models.stored() if _schema_is_stale(con, models, model)]
     text = statements(con, models)
-    noted, following = lake.base / "work" / "catalog.sql", lake.db.with_name("lake.next.db")
+    noted, following = lake.base / NOTED, lake.db.with_name("lake.next.db")
     changed = _changed(noted, text) if lake.db.exists() else "it is not there"
     if not changed and not stale and not following.exists():
         return None
@@ -46,7 +48,6 @@ def renew(con: duckdb.DuckDBPyConnection, models: Models, dry_run: bool) -> str 
         return None
     _write(following, text, models)
     told = _swap(following, lake.db)
-    noted.parent.mkdir(parents=True, exist_ok=True)
     noted.write_text(text, encoding="utf-8")
     return told
 
@@ -75,7 +76,7 @@ def _by_name(text: str) -> dict[str, str]:
 
 def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
     """An in-memory connection with the lake's views and macros, in UTC; it never opens lake.db."""
-    noted = lake.base / "work" / "catalog.sql"
+    noted = lake.base / NOTED
     text = noted.read_text(encoding="utf-8") if noted.exists() else ""
     if not text.startswith(_first_line(lake)):
         models = Models(lake)

@@ -28,6 +28,7 @@ UNIT = {
     "raw_files": "['{raw}']",
     "complete_until_us": 0,
     "has_copies": True,
+    "is_strict": False,
 }
 
 LEXER = re.compile(

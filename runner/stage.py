@@ -23,6 +23,7 @@ from runner.publish import file_list, sql_text
 
 STAGE_MODELS = [
     "lines",
+    "strict_lines",
     "clock",
     "staged_trades",
     "staged_quotes",
@@ -110,7 +111,8 @@ def stage(
     """
     unit = unit_values(hour.exchange, hour.symbol, hour.day)
     unit["raw_files"] = file_list([hour.folder / name for name, _ in hour.parts])
-    for name in ("stalls", "lines", "clock", "staged_trades", "staged_quotes", "cover_pieces"):
+    _read(con, models, unit, sum(size for _, size in hour.parts))
+    for name in ("stalls", "clock", "staged_trades", "staged_quotes", "cover_pieces"):
         run(con, models, name, unit)
     con.execute("create or replace temp view noted_trades as from staged_trades")
     con.execute("create or replace temp view noted_quotes as from staged_quotes")
@@ -122,7 +124,7 @@ def stage(
     staging = models.lake.base / "work" / "publishing" / uuid.uuid4().hex
     staging.mkdir(parents=True)
     if note["rejects"]:
-        note["rejects_hash"] = _reject(con, models, unit, note["rejects"], staging)
+        note["rejects_hash"] = _reject(con, models, unit, staging)
     for relation, key in (("trades", "trade_id"), ("quotes", "update_id")):
         con.execute(
             f"copy (select * exclude (is_kept) from staged_{relation} order by {key}) to '{sql_text(staging / relation)}.parquet' "
@@ -131,6 +133,20 @@ def stage(
     (staging / "note.json").write_text(json.dumps(note, separators=(",", ":")), encoding="utf-8")
     _into_place(staging, place)
     return note
+
+
+def _read(con: duckdb.DuckDBPyConnection, models: Models, unit: dict, size: int) -> None:
+    """Make `lines`: all parts at once, or line by line where that is not certain to be exact.
+
+    `size`: bytes of all parts, which must be those of the lines as they were understood.
+    """
+    run(con, models, "lines", unit)
+    is_whole, written = con.execute(
+        "select coalesce(bool_and(is_trade or is_quote), true), coalesce(sum(written_length), 0) from lines"
+    ).fetchone()
+    if not is_whole or written != size:
+        run(con, models, "strict_lines", unit)
+        run(con, models, "lines", unit | {"is_strict": True})
 
 
 def unit_values(exchange: str, symbol: str | None, day: str) -> dict[str, str]:
@@ -192,25 +208,15 @@ def _note(con: duckdb.DuckDBPyConnection, hour: Hour, sql: dict) -> dict:
     }
 
 
-def _reject(
-    con: duckdb.DuckDBPyConnection, models: Models, unit: dict, expected: int, staging: Path
-) -> str:
-    """Write the lines that could not be read, with their reasons; every one of them must be found
-    again.
-    """
+def _reject(con: duckdb.DuckDBPyConnection, models: Models, unit: dict, staging: Path) -> str:
+    """Write the lines that could not be read, with their reasons; returns their logical hash."""
     run(con, models, "rejects", unit)
-    found, total = con.execute(
-        "select count(*), sum(hash(file, line, text, reason))::varchar from rejects"
-    ).fetchone()
-    if found != expected:
-        raise click.ClickException(
-            f"{models['rejects'].path}: finds {found} unreadable lines where lines.sql left out {expected} "
-            f"({unit['symbol']} {unit['day']}); both must judge a line alike"
-        )
     con.execute(
-        f"copy (from rejects order by file, line) to '{sql_text(staging / 'rejects.parquet')}' (format parquet)"
+        f"copy (from rejects order by file, line) to '{sql_text(staging / 'rejects.parquet')}' "
+        "(format parquet)"
     )
-    return total
+    query = "select sum(hash(file, line, text, reason))::varchar from rejects"
+    return con.execute(query).fetchone()[0]
 
 
 def _into_place(staging: Path, place: Path) -> None:

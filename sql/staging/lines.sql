@@ -1,9 +1,12 @@
 -- One raw line of one hour of receipt, typed and judged: the only place where raw market data is parsed.
--- A line that is no JSON object, or a field that is no such number, arrives as nulls (ignore_errors) and is
--- no `is_trade`, `is_quote` or `is_absent`: the relation `rejects` shows it. Numbers are read as text, because
--- a cast rounds the ninth decimal without a word.
+-- Numbers are read as text, because a cast rounds the ninth decimal without a word. DuckDB's reader makes nulls of
+-- what it cannot read and rounds a fraction in an integer's place; so where a line is no trade, quote or absent id,
+-- or the bytes do not add up (`written_length`), the hour is read once more, line by line: `strict_lines`.
 {% import 'macros/line_format.jinja' as line_format %}
 with parsed as (
+    {%- if is_strict %}
+    from strict_lines
+    {%- else %}
     from read_json(
         {{ raw_files }},
         format = 'newline_delimited',
@@ -11,12 +14,14 @@ with parsed as (
         ignore_errors = true,
         maximum_object_size = {{ line_format.longest_line }}
     )
+    {%- endif %}
 )
 
 select
     {{ line_format.is_trade(symbol) }} as is_trade,
     {{ line_format.is_quote(symbol) }} as is_quote,
     {{ line_format.is_absent(symbol) }} as is_absent,
+    {{ line_format.written_length() }} as written_length,
     trade_id,
     update_id,
     first_id,

@@ -2,42 +2,15 @@
 -- grain: exchange, symbol, file, line
 -- file: ticks/{exchange}/rejects/{symbol}/{day}
 {% import 'macros/line_format.jinja' as line_format %}
-with texts as (
-    select
-        parse_path(filename, 'both_slash')[-1] as file,
-        generate_subscripts(pieces, 1) as line,
-        unnest(pieces) as piece
-    from (
-        select filename, string_split(content::varchar, '\x0A') as pieces
-        from read_blob({{ raw_files }})
-    )
-),
-
--- content::varchar writes a byte that is not plain text as \xNN: blob and back, so that no byte is lost
-decoded as (
-    select file, line, piece, try(decode(piece::blob)) as text
-    from texts
-),
-
-parsed as (
-    select
-        file,
-        line,
-        coalesce(text, piece) as text,
-        unnest(try(from_json(text, {{ line_format.columns | structure }})))
-    from decoded
-    where coalesce(trim(text, ' ' || chr(9) || chr(13)), piece) <> ''
-)
-
 select
     '{{ exchange }}' as exchange,
     '{{ symbol }}' as symbol,
     date '{{ day }}' as day,
     file,
-    line::bigint as line,
+    line,
     text,
     case
-        when stream is null and symbol is null then 'not a JSON object of a raw line'
+        when flaw is not null then flaw
         when symbol is distinct from '{{ symbol }}'
             then format('symbol {} in the folder of {}', coalesce(symbol, 'null'), '{{ symbol }}')
         when coalesce(stream, '') not in ('trade', 'bookTicker', 'absent')
@@ -53,7 +26,7 @@ select
             then 'price times quantity is beyond 10^18'
         else 'a price or quantity is not a decimal number of at most 8 decimals'
     end as reason
-from parsed
+from strict_lines
 where not {{ line_format.is_trade(symbol) }}
     and not {{ line_format.is_quote(symbol) }}
     and not {{ line_format.is_absent(symbol) }}
