@@ -137,9 +137,8 @@ def _stored_view(con: duckdb.DuckDBPyConnection, base: Path, model: Model) -> st
     for row in con.execute(f"describe no_{model.name}").fetchall():
         name, kind = row[0], row[1]
         if name != "day" and f"{{{name}}}" in parts:
-            columns.append(
-                f"url_decode(parse_path(filename, 'both_slash')[{parts.index(f'{{{name}}}') - len(parts)}]) as {name}"
-            )
+            place = parts.index(f"{{{name}}}") - len(parts)
+            columns.append(f"url_decode(parse_path(filename, 'both_slash')[{place}]) as {name}")
         elif name == "day":
             columns.append("left(parse_path(filename, 'both_slash')[-1], 10)::date as day")
         else:
@@ -147,7 +146,8 @@ def _stored_view(con: duckdb.DuckDBPyConnection, base: Path, model: Model) -> st
     pattern = "/".join("*" if part.startswith("{") else part for part in parts[:-1]) + "/*.parquet"
     path = f"{literal(base)}/{pattern}"
     listed = ",\n    ".join(columns)
-    return f"select\n    {listed}\nfrom read_parquet('{sql_text(path)}', filename = true, hive_partitioning = false)"
+    options = "filename = true, hive_partitioning = false"
+    return f"select\n    {listed}\nfrom read_parquet('{sql_text(path)}', {options})"
 
 
 def _schema_path(models: Models, model: Model) -> Path:
@@ -227,7 +227,8 @@ def _swap(following: Path, db: Path) -> str:
             else:
                 return _waiting(db, str(error))
         if foreign:
-            kept = f"; the old one, which holds {', '.join(foreign[:3])} of yours, is kept: {_keep(db)}"
+            yours = ", ".join(foreign[:3])
+            kept = f"; the old one, which holds {yours} of yours, is kept: {_keep(db)}"
     wal = db.with_name(f"{db.name}.wal")
     try:
         wal.unlink(missing_ok=True)
@@ -272,6 +273,7 @@ def _waiting(db: Path, error: str) -> str:
         else "another program"
     )
     return (
-        f"{db.name} is open read-write in {holder}: the new views wait in lake.next.db and move in at the first "
-        "build after it is closed (open it with `duckdb -readonly lake.db`, and nothing ever waits)"
+        f"{db.name} is open read-write in {holder}: the new views wait in lake.next.db and move in "
+        "at the first build after it is closed (open it with `duckdb -readonly lake.db`, and "
+        "nothing ever waits)"
     )

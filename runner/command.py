@@ -62,6 +62,8 @@ def build(ctx, dry_run, select, symbols, day, full_refresh, from_raw, threads, c
       lake build --dry-run
       lake build --select bars_1s+ --symbols SOLUSDT --date 2025-10-20
     """
+    from loguru import logger
+
     from runner import logs
     from runner.build import Choice
     from runner.build import build as run_build
@@ -74,6 +76,8 @@ def build(ctx, dry_run, select, symbols, day, full_refresh, from_raw, threads, c
     report = run_build(lake, choice, dry_run, threads)
     for line in report.told(dry_run):
         click.echo(line)
+        if not dry_run:
+            logger.bind(printed=True).info(line)
     if report.failed:
         raise click.ClickException("\n".join(report.failed))
 
@@ -95,9 +99,8 @@ def ls(config_file) -> None:
     for model in sorted(models.models.values(), key=lambda model: (model.layer, model.name)):
         mark = "*" if models.is_own(model.path) else " "
         kind = "view" if model.is_view else model.file or "-"
-        click.echo(
-            f"{mark} {model.layer:8} {model.name:{width}}  {kind}\n{'':{width + 13}}{model.sentence}"
-        )
+        click.echo(f"{mark} {model.layer:8} {model.name:{width}}  {kind}")
+        click.echo(f"{'':{width + 13}}{model.sentence}")
     for name, path in sorted(models.macros.items()):
         click.echo(f"{'*' if models.is_own(path) else ' '} {'macro':8} {name}")
     paths = [*(model.path for model in models.models.values()), *models.macros.values()]

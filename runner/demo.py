@@ -77,7 +77,8 @@ def demo(folder: Path) -> None:
     _tell(
         con,
         "5  The certificate: which trade ids are there, how many are missing (the lost connection)",
-        "select symbol, first_id, last_id, count, missing, duplicates, verdict from tape order by symbol",
+        "select symbol, first_id, last_id, count, missing, duplicates, verdict from tape "
+        "order by symbol",
     )
     _tell(
         con,
@@ -85,8 +86,10 @@ def demo(folder: Path) -> None:
         QUERY,
     )
     click.echo(
-        f"Done in {time.monotonic() - started:.0f} s. Raw lines: {lake.base / 'raw'}; bars, plain Parquet: "
-        f"{lake.base / 'parquet'}; views over all: {lake.db}\n"
+        f"Done in {time.monotonic() - started:.0f} s.\n"
+        f"  raw lines             {folder / 'data' / 'raw'}\n"
+        f"  bars, plain Parquet   {folder / 'data' / 'parquet'}\n"
+        f"  views over all        {folder / 'lake.db'}\n"
         f"Try next:\n"
         f'  lake sql "from latest_price" --config {folder}\n'
         f"  duckdb -readonly {folder / 'lake.db'}\n"
@@ -113,7 +116,7 @@ def _fresh(folder: Path) -> None:
 
 
 def _replay() -> tuple[subprocess.Popen, str, str]:
-    """Start `lake replay` in a process of its own; returns it with its WebSocket and REST address."""
+    """Start `lake replay` as a process of its own; returns it, its WebSocket and REST address."""
     command = [
         sys.executable,
         "-m",

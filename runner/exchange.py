@@ -68,6 +68,7 @@ class ExchangeBuild:
                 con, self.models, model, *symbol.of, self.choice.force
             ),
             symbols,
+            "Planning",
         )
         return [unit for units in self._good(plans) for unit in units]
 
@@ -124,6 +125,7 @@ class ExchangeBuild:
         results = self.workers.map(
             lambda con, hour: (hour, stage.stage(con, self.models, hour, sql, old(hour))),
             [hour for hour, _ in hours],
+            "Staging hours of raw",
         )
         for hour, note in self._good(results):
             symbols[hour.symbol].staged[hour.place(self.base)] = note
@@ -135,12 +137,13 @@ class ExchangeBuild:
         results = self.workers.map(
             lambda con, symbol: Planner(con, self.models, symbol, until_us, force, may_lose).plan(),
             symbols,
+            "Planning",
         )
         plans = self._good(results)
         self.report.failed += [
-            f"{plan.symbol} {day}: {count} that were published are in no file any more, so the bars and the tape "
-            f"of {plan.symbol} stay as they are; put the raw or tick files back, or accept the loss with "
-            f"`lake build --from-raw --symbols {plan.symbol}`"
+            f"{plan.symbol} {day}: {count} that were published are in no file any more, so the "
+            f"bars and the tape of {plan.symbol} stay as they are; put the raw or tick files back, "
+            f"or accept the loss with `lake build --from-raw --symbols {plan.symbol}`"
             for plan in plans
             for day, count in sorted(plan.lost.items())
         ]
@@ -151,13 +154,18 @@ class ExchangeBuild:
         broken = sorted({unit.relation for unit in units} & set(self.broken))
         self._good([click.ClickException(self.broken[name]) for name in broken])
         units = [unit for unit in units if unit.relation not in self.broken]
-        self.report.units += units
-        if not self.dry_run:
-            may_lose = self.choice.from_raw
-            results = self.workers.map(
-                lambda con, unit: execute(con, self.models, unit, until_us, may_lose), units
-            )
-            self.report.rows += sum(self._good(results))
+        if self.dry_run:
+            self.report.units += units
+            return
+        may_lose = self.choice.from_raw
+        results = self.workers.map(
+            lambda con, unit: (unit, execute(con, self.models, unit, until_us, may_lose)),
+            units,
+            "Publishing files",
+        )
+        for unit, rows in self._good(results):
+            self.report.units.append(unit)
+            self.report.rows += rows
 
 
 def _days(hours: list[tuple[stage.Hour, str]]) -> list[stage.Hour]:

@@ -122,7 +122,7 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
     """
     broken: dict[str, str] = {}
     notes.load_notes(con, [])
-    con.execute(sessions.NOTED)
+    notes.load(con, "noted_sessions", [], sessions.NOTED)
     with tempfile.NamedTemporaryFile(
         suffix=".jsonl"
     ) as empty:  # read_json takes no empty list of files

@@ -29,7 +29,7 @@ class Symbol:
 
 
 def exchanges(base: Path) -> list[str]:
-    """The exchanges that have raw market data or ticks. Yahoo's raw answers are no market stream."""
+    """The exchanges that have raw market data or ticks; Yahoo's raw answers are no stream."""
     found = {
         decode(path.name)
         for root in ("raw", "ticks")

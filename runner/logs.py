@@ -20,6 +20,7 @@ LINE = "{time:YYYY-MM-DD HH:mm:ss.SSS!UTC}Z <level>{level: <7}</level> {message}
 def setup(lake: Lake, name: Literal["collector", "transformer", "validation"], debug=False) -> None:
     """Send loguru's lines to stderr and <base>/logs/<name>.log; times are UTC.
 
+    A line that the command prints itself is bound to `printed` and goes into the file only.
     `debug`: also lines of level DEBUG, and stack traces; else an exception is one sentence.
     """
     level = "DEBUG" if debug else lake.config.general.log_level
@@ -28,7 +29,12 @@ def setup(lake: Lake, name: Literal["collector", "transformer", "validation"], d
     logger.remove()
     if sys.stderr is not None:  # there is none under pythonw
         # sys.stderr is looked up at each line: a live table on the terminal takes its place.
-        logger.add(lambda text: sys.stderr.write(text), colorize=_coloured(), **shared)
+        logger.add(
+            lambda text: sys.stderr.write(text),
+            colorize=_coloured(),
+            filter=lambda record: not record["extra"].get("printed"),
+            **shared,
+        )
     file = lake.base / "logs" / f"{name}.log"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

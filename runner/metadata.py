@@ -1,4 +1,4 @@
-"""What published files say of themselves: fingerprint, inputs, row count, logical hash and notes."""
+"""What published files say of themselves: fingerprint, inputs, row count, logical hash, notes."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Metadata:
         self.seen: dict[str, Cached] = {}
 
     def read(self, con: duckdb.DuckDBPyConnection, paths: list[Path]) -> dict[Path, Published]:
-        """The metadata of files. One that is not ours or not readable is left out, and so rebuilt."""
+        """The metadata of files; one that is not ours or not readable is left out, so rebuilt."""
         found, unread = {}, {}
         for path in paths:
             stat = path.stat()

@@ -125,7 +125,8 @@ class Models:
         except sqlglot.errors.ParseError as error:
             at = error.errors[0]
             raise click.ClickException(
-                f"{self.models[name].path}, near line {at['line']} of the rendered SQL: {at['description']}"
+                f"{self.models[name].path}, near line {at['line']} of the rendered SQL: "
+                f"{at['description']}"
             ) from error
         own = {cte.alias for cte in tree.find_all(exp.CTE)}
         tables = {table.name for table in tree.find_all(exp.Table)} - own - {name}
@@ -245,7 +246,8 @@ def _files(roots: list[Path], folder: str, pattern: str) -> list[Path]:
     for path in found.values():
         if path.stem in names:
             raise click.ClickException(
-                f"{path}: a relation of this name exists already in {names[path.stem]}; rename one of them"
+                f"{path}: a relation of this name exists already in {names[path.stem]}; "
+                "rename one of them"
             )
         names[path.stem] = path
     return [found[key] for key in sorted(found)]
@@ -281,7 +283,8 @@ def _header(path: Path, text: str) -> tuple[str, dict[str, str]]:
         match = re.match(r"^([a-z_]+):\s*(\S.*)$", line)
         if match and match[1] not in KEYS:
             raise click.ClickException(
-                f"{path}, line {number}: unknown header key {match[1]!r}; known are {', '.join(sorted(KEYS))}"
+                f"{path}, line {number}: unknown header key {match[1]!r}; "
+                f"known are {', '.join(sorted(KEYS))}"
             )
         if match:
             keys[match[1]] = match[2].strip()

@@ -130,7 +130,9 @@ def load(
 
 
 def load_notes(con: duckdb.DuckDBPyConnection, parts: list[dict]) -> None:
-    """Fill the `noted_…` tables of one symbol from the notes of its files; `part` tells them apart."""
+    """Fill the `noted_…` tables of one symbol from the notes of its files; `part` tells them
+    apart.
+    """
     for name, (key, types) in TABLES.items():
         rows = [row for note in parts for row in note.get(key, ())]
         if name in EXACT.values():

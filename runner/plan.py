@@ -97,7 +97,9 @@ class Planner:
             run(self.con, self.models, name, unit)
 
     def _kept_notes(self) -> list[dict]:
-        """The notes of day files that are a source, with the covers and the certificate of their days."""
+        """The notes of day files that are a source, with the covers and the certificate of their
+        days.
+        """
         kept = [note for files in self.ticks.kept.values() for _, note in files.values()]
         for day in self.ticks.kept_days() & set(self.published["covers"]):
             kept.append(self.published["covers"][day][1].note)
@@ -117,9 +119,11 @@ class Planner:
         self.con.execute(f"insert into exact_{HOURS[stream]} by name from {HOURS[stream]}")
 
     def _lost(self) -> dict[str, str]:
-        """Published ticks that are in no file any more: a certificate, or bars, knew more than is there now.
+        """Published ticks that are in no file any more: a certificate, or bars, knew more than is
+        there now.
 
-        Trades are compared day by day; quotes altogether, as another clock may move them over midnight.
+        Trades are compared day by day; quotes altogether, as another clock may move them over
+        midnight.
         """
         lost = {}
         trades = dict(self.con.execute("select day::varchar, count from tape_days").fetchall())

@@ -55,7 +55,8 @@ def publish(
     order = ", ".join(model.grain)
     con.execute(
         f"copy (from published order by {order}) to '{sql_text(staging)}' "
-        f"(format parquet, compression {compression}{level}, row_group_size 122880, kv_metadata {{{quoted}}})"
+        f"(format parquet, compression {compression}{level}, row_group_size 122880, "
+        f"kv_metadata {{{quoted}}})"
     )
     move(staging, path)
     return rows
@@ -87,7 +88,9 @@ def file_list(paths: list[Path]) -> str:
 
 
 def scan(paths: list[Path]) -> str:
-    """SQL that reads Parquet files as they are: columns come from the files, never from folder names."""
+    """SQL that reads Parquet files as they are: columns come from the files, never from folder
+    names.
+    """
     return f"read_parquet({file_list(paths)}, hive_partitioning = false)"
 
 

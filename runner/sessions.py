@@ -15,14 +15,19 @@ from runner.publish import file_list, scan, target
 from runner.stage import run
 from runner.unit import Unit, why_stale
 
-
-NOTED = """
-create or replace temp table noted_sessions (
-    conn bigint, mode varchar, connected_at timestamptz, subscribed_at timestamptz, ended_at timestamptz,
-    ended_by varchar, symbols varchar[], clock_offset_us bigint,
-    stalls struct(symbol varchar, stalled_at timestamptz)[], dropped_messages bigint
-)
-"""
+# The columns that published sessions keep when their raw is gone.
+NOTED = {
+    "conn": "BIGINT",
+    "mode": "VARCHAR",
+    "connected_at": "TIMESTAMPTZ",
+    "subscribed_at": "TIMESTAMPTZ",
+    "ended_at": "TIMESTAMPTZ",
+    "ended_by": "VARCHAR",
+    "symbols": "VARCHAR[]",
+    "clock_offset_us": "BIGINT",
+    "stalls": "STRUCT(symbol VARCHAR, stalled_at TIMESTAMPTZ)[]",
+    "dropped_messages": "BIGINT",
+}
 
 
 def load(con: duckdb.DuckDBPyConnection, models: Models, exchange: str) -> None:
@@ -33,13 +38,11 @@ def load(con: duckdb.DuckDBPyConnection, models: Models, exchange: str) -> None:
         run(con, models, "session_events", {"raw_files": file_list(files)})
     else:
         con.execute("create or replace temp table session_events as from no_session_events")
-    con.execute(NOTED)
+    notes.load(con, "noted_sessions", [], NOTED)
     published = published_days(models.lake.base, models["sessions"], exchange, None)
     if published:
-        columns = ", ".join(row[0] for row in con.execute("describe noted_sessions").fetchall())
-        con.execute(
-            f"insert into noted_sessions select {columns} from {scan(list(published.values()))}"
-        )
+        kept = f"select {', '.join(NOTED)} from {scan(list(published.values()))}"
+        con.execute(f"insert into noted_sessions {kept}")
     run(con, models, "sessions", {"exchange": exchange})
 
 

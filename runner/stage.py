@@ -103,7 +103,8 @@ def why_stale(hour: Hour, note: dict | None, sql: dict, offsets: dict, stalls: d
 def stage(
     con: duckdb.DuckDBPyConnection, models: Models, hour: Hour, sql: dict, old: dict | None = None
 ) -> dict:
-    """Parse an hour's raw parts and write its hour part; returns its note. `old`: the note it replaces, whose ticks
+    """Parse an hour's raw parts and write its hour part; returns its note. `old`: the note it
+    replaces, whose ticks
     it must not lose in silence.
 
     The connection holds `connections` and `session_events`. ClickException where DuckDB cannot read
@@ -127,7 +128,8 @@ def stage(
         note["rejects_hash"] = _reject(con, models, unit, staging)
     for relation, key in (("trades", "trade_id"), ("quotes", "update_id")):
         con.execute(
-            f"copy (select * exclude (is_kept) from staged_{relation} order by {key}) to '{sql_text(staging / relation)}.parquet' "
+            f"copy (select * exclude (is_kept) from staged_{relation} order by {key}) "
+            f"to '{sql_text(staging / relation)}.parquet' "
             "(format parquet, compression zstd, compression_level 1, row_group_size 122880)"
         )
     (staging / "note.json").write_text(json.dumps(note, separators=(",", ":")), encoding="utf-8")
@@ -142,7 +144,8 @@ def _read(con: duckdb.DuckDBPyConnection, models: Models, unit: dict, size: int)
     """
     run(con, models, "lines", unit)
     is_whole, written = con.execute(
-        "select coalesce(bool_and(is_trade or is_quote), true), coalesce(sum(written_length), 0) from lines"
+        "select coalesce(bool_and(is_trade or is_quote), true), coalesce(sum(written_length), 0) "
+        "from lines"
     ).fetchone()
     if not is_whole or written != size:
         run(con, models, "strict_lines", unit)
@@ -175,7 +178,9 @@ def sql_error(path: Path, error: duckdb.Error) -> click.ClickException:
 
 
 def _held(note: dict, old: dict | None) -> dict[str, dict[str, int]]:
-    """The most ticks that the hour part ever held, by hour, where that is more than now: other SQL left some out."""
+    """The most ticks that the hour part ever held, by hour, where that is more than now: other SQL
+    left some out.
+    """
     held = {}
     for stream, key in (("trades", "trade_hours"), ("quotes", "quote_hours")):
         now = {str(row["hour"]): row[stream] for row in note[key]}

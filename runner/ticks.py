@@ -20,7 +20,8 @@ HOUR_US = 3_600_000_000
 
 
 class Ticks:
-    """The sources of a symbol's ticks: its hour parts, and day files that hold what no hour part has any more.
+    """The sources of a symbol's ticks: its hour parts, and day files that hold what no hour part
+    has any more.
 
     `anew`: days that still have raw are read from raw alone.
     """
@@ -45,9 +46,11 @@ class Ticks:
     def _kept(
         self, stream: str, published: dict[str, tuple[Path, Published]]
     ) -> dict[str, tuple[Path, dict]]:
-        """Day files that are a source themselves: they hold more than the hour parts, whose raw is gone.
+        """Day files that are a source themselves: they hold more than the hour parts, whose raw is
+        gone.
 
-        Not where an hour part itself once held more: then SQL leaves ticks out, which must not pass in silence.
+        Not where an hour part itself once held more: then SQL leaves ticks out, which must not pass
+        in silence.
         """
         key = HOURS[stream]
         staged: dict[int, int] = {}

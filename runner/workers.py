@@ -2,8 +2,9 @@
 whole database.
 """
 
+import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import click
@@ -51,9 +52,9 @@ class Workers:
             self.local.version = self.version
         return self.local.con
 
-    def map(self, work: Callable, items: Iterable) -> list:
-        """work(connection, item) of each item, in order; where it fails, the ClickException stands
-        for the result.
+    def map(self, work: Callable, items: Sequence, doing: str) -> list:
+        """work(connection, item) of each item, in order; a ClickException stands for a failed one's
+        result. On a terminal a bar shows how far it is.
         """
 
         def one(item: object) -> object:
@@ -66,4 +67,16 @@ class Workers:
             except (duckdb.Error, OSError) as error:
                 return click.ClickException(f"{item}: {error}")
 
-        return list(self.pool.map(one, items))
+        results = self.pool.map(one, items)
+        if len(items) > 1 and sys.stderr is not None and sys.stderr.isatty():
+            return list(_shown(results, len(items), doing))
+        return list(results)
+
+
+def _shown(results: Iterable, total: int, doing: str) -> Iterable:
+    """The results as they come, counted by a bar on stderr that goes away at the end."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(results, description=doing, total=total, console=console, transient=True)
