@@ -126,7 +126,7 @@ def make_two_days(folder: Path, symbols: Iterable[str] = ("SOLUSDT", "BTCUSDT"))
     return folder
 
 
-def bring(folder: Path, threads: int | None = None, **choice) -> Report:
+def bring(folder: Path, threads: int = 1, **choice) -> Report:
     """Build; everything must succeed."""
     report = build(load(folder), Choice(**choice), threads=threads)
     assert not report.failed, "\n".join(report.failed)

@@ -68,19 +68,6 @@ def test_an_edited_macro_rebuilds_what_uses_it_and_says_why(folder):
     assert lakes.ask(folder, query)[0][0] == pytest.approx(before[0][0] + count)
 
 
-def test_an_edited_macro_that_leaves_every_row_alone_changes_no_row(folder):
-    query = "from bars_1s order by all"
-    before = lakes.ask(folder, query)
-    override(
-        folder,
-        "macros/vwap.sql",
-        "sum(volume_quote)::double /",
-        "1.0 * sum(volume_quote)::double /",
-    )
-    assert rebuilt(folder) == all_of(folder, "bars_1s")
-    assert lakes.ask(folder, query) == before
-
-
 def test_taking_an_edit_back_brings_the_old_bytes_back(folder):
     before = lakes.published(folder)
     override(
