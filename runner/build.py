@@ -116,7 +116,7 @@ def build(
 
 
 def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Report) -> None:
-    from runner import catalog, engine, inventory
+    from runner import engine, inventory, lake_db
     from runner.exchange import ExchangeBuild
     from runner.execute import prepare
     from runner.models import Models
@@ -134,7 +134,7 @@ def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Repo
             ExchangeBuild(exchange, models, choice, con, workers, broken, dry_run, report).build()
         report.failed += [message for message in broken.values() if message not in report.failed]
         if not broken:
-            report.catalog = catalog.renew(con, models, dry_run)
+            report.catalog = lake_db.renew(con, models, dry_run)
     if not dry_run and not report.failed and choice == EVERYTHING:
         unchanged.note(lake, built_from)
 

@@ -7,8 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from runner.config import Lake
 
 MARK = "# made by `lake demo`; it is made anew at each run"
 SYMBOLS = ["SOLUSDT", "BTCUSDT", "XRPUSDT"]
@@ -18,6 +22,13 @@ general:
 exchanges:
   - name: binance
     symbols: [{", ".join(SYMBOLS)}]
+"""
+FAULT = "drop=at:240s"
+STATES = "pivot bars_1s on state using count(*) group by symbol order by symbol"
+TAPE = """
+select symbol, first_id, last_id, count, missing, duplicates, verdict
+from tape
+order by symbol
 """
 QUERY = """
 select strftime(window_start at time zone 'UTC', '%H:%M') as minute, close, round(vwap, 4) as vwap,
@@ -39,8 +50,7 @@ def demo(folder: Path) -> None:
     Example:
       lake demo
     """
-    from ingest.collector import collect
-    from runner import catalog, logs
+    from runner import logs
     from runner.build import build
     from runner.config import load
 
@@ -48,53 +58,59 @@ def demo(folder: Path) -> None:
     _fresh(folder)
     lake = load(folder)
     logs.setup(lake, "collector")
+    _collect(lake)
+    click.echo("3  Building …")
+    for line in build(lake).told(dry_run=False):
+        click.echo(f"   lake build     → {line}")
+    _show(lake, folder)
+    click.echo(
+        f"Done in {time.monotonic() - started:.0f} s.\n"
+        f"  raw lines             {folder / 'data' / 'raw'}\n"
+        f"  bars, plain Parquet   {folder / 'data' / 'parquet'}\n"
+        f"  views over all        {folder / 'lake.db'}\n"
+        "Try next:\n"
+        f'  lake sql "from latest_price" --config {folder}\n'
+        f"  duckdb -readonly {folder / 'lake.db'}\n"
+        f"  lake init my-lake && cd my-lake && lake collect"
+    )
+
+
+def _collect(lake: "Lake") -> None:
+    """Record a replayed market to its end."""
+    from ingest.collector import collect
+
     click.echo(
         "1  An exchange made of files: ten minutes of a synthetic market, one lost connection."
     )
     exchange, ws_url, rest_url = _replay()
     try:
-        click.echo(f"   lake replay --speed max --fault drop=at:240s   → {ws_url}")
+        click.echo(f"   lake replay --speed max --fault {FAULT}   → {ws_url}")
         click.echo("2  Collecting it over a real WebSocket …")
         collect(lake, ws_url=ws_url, rest_url=rest_url)
         exchange.wait(timeout=20)
     finally:
         exchange.kill()
         exchange.communicate()
-    raw = sum(
-        path.read_bytes().count(b"\n")
-        for path in (lake.base / "raw/binance").glob("[!_]*/*/*.jsonl")
-    )
-    click.echo(f"   lake collect   → {raw:,} raw lines of {len(SYMBOLS)} symbols")
-    click.echo("3  Building …")
-    for line in build(lake).told(dry_run=False):
-        click.echo(f"   lake build     → {line}")
-    con = catalog.connect(lake)
-    _tell(
-        con,
-        "4  Seconds by state: what is known of each second",
-        "pivot bars_1s on state using count(*) group by symbol order by symbol",
-    )
-    _tell(
-        con,
-        "5  The certificate: which trade ids are there, how many are missing (the lost connection)",
-        "select symbol, first_id, last_id, count, missing, duplicates, verdict from tape "
-        "order by symbol",
-    )
-    _tell(
-        con,
-        f"6  A query: lake sql \"from bars_1m where symbol = 'SOLUSDT'\" --config {folder}",
-        QUERY,
-    )
-    click.echo(
-        f"Done in {time.monotonic() - started:.0f} s.\n"
-        f"  raw lines             {folder / 'data' / 'raw'}\n"
-        f"  bars, plain Parquet   {folder / 'data' / 'parquet'}\n"
-        f"  views over all        {folder / 'lake.db'}\n"
-        f"Try next:\n"
-        f'  lake sql "from latest_price" --config {folder}\n'
-        f"  duckdb -readonly {folder / 'lake.db'}\n"
-        f"  lake init my-lake && cd my-lake && lake collect"
-    )
+    parts = (lake.base / "raw" / "binance").glob("[!_]*/*/*.jsonl")
+    lines = sum(path.read_bytes().count(b"\n") for path in parts)
+    click.echo(f"   lake collect   → {lines:,} raw lines of {len(SYMBOLS)} symbols")
+
+
+def _show(lake: "Lake", folder: Path) -> None:
+    """States, certificates and a query, as the lake answers them."""
+    from runner import catalog
+    from runner.answer import printed
+
+    query = f"lake sql \"from bars_1m where symbol = 'SOLUSDT'\" --config {folder}"
+    for title, sql in (
+        ("4  Seconds by state: what is known of each second", STATES),
+        ("5  The certificate: how many trade ids are missing (the lost connection)", TAPE),
+        (f"6  A query: {query}", QUERY),
+    ):
+        click.echo(f"\n{title}\n")
+        for text in printed(catalog.connect(lake), sql, "table"):
+            click.echo("".join(f"   {line}\n" for line in text.splitlines()), nl=False)
+        click.echo()
 
 
 def _fresh(folder: Path) -> None:
@@ -128,7 +144,7 @@ def _replay() -> tuple[subprocess.Popen, str, str]:
         "max",
     ]
     exchange = subprocess.Popen(
-        [*command, "--fault", "drop=at:240s"],
+        [*command, "--fault", FAULT],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -140,12 +156,3 @@ def _replay() -> tuple[subprocess.Popen, str, str]:
         if ws_url and rest_url:
             return exchange, ws_url[0], rest_url[0]
     raise click.ClickException(f"the replay did not start: {told.strip() or 'it said nothing'}")
-
-
-def _tell(con, title: str, query: str) -> None:
-    from runner.answer import printed
-
-    click.echo(f"\n{title}\n")
-    for text in printed(con, query, "table"):
-        click.echo("".join(f"   {line}\n" for line in text.splitlines()), nl=False)
-    click.echo()

@@ -13,10 +13,11 @@ import duckdb
 
 from runner.inventory import published_days
 from runner.metadata import Metadata, Published
-from runner.models import Model, Models
+from runner.models import Models
 from runner.paths import encode
 from runner.plan import OF_SYMBOL
 from runner.publish import scan, target
+from runner.sql_files import Model
 from runner.stage import run, unit_values
 from runner.unit import Unit, why_stale
 
@@ -53,29 +54,30 @@ def plan(
         for name in (*inputs, model.name)
     }
     cache.save()
-    units = []
-    for day in sorted(set().union(*(files[name] for name in inputs))):
-        hashes = {name: files[name][day][1].hash for name in inputs if day in files[name]}
-        _, found = files[model.name].get(day, (None, None))
-        why = why_stale(found, models.fingerprint(model.name), hashes) or (
-            "asked for" if force else None
-        )
-        if why:
-            path = target(base, model, exchange, symbol, day)
-            sources = {name: files[name][day][0] if day in files[name] else None for name in inputs}
-            units.append(
-                Unit(
-                    model.name,
-                    exchange,
-                    symbol,
-                    day,
-                    path,
-                    why,
-                    inputs=hashes,
-                    context={"sources": sources},
-                )
-            )
-    return units
+    days = sorted(set().union(*(files[name] for name in inputs)))
+    units = [_unit(models, model, (exchange, symbol), day, inputs, files, force) for day in days]
+    return [unit for unit in units if unit]
+
+
+def _unit(
+    models: Models,
+    model: Model,
+    of: tuple[str, str],
+    day: str,
+    inputs: list[str],
+    files: dict[str, dict[str, tuple[Path, Published]]],
+    force: bool,
+) -> Unit | None:
+    """The unit of a day, None when its file is not stale."""
+    hashes = {name: files[name][day][1].hash for name in inputs if day in files[name]}
+    _, found = files[model.name].get(day, (None, None))
+    why = why_stale(found, models.fingerprint(model.name), hashes)
+    if not why and not force:
+        return None
+    path = target(models.lake.base, model, *of, day)
+    sources = {name: files[name][day][0] if day in files[name] else None for name in inputs}
+    context = {"sources": sources}
+    return Unit(model.name, *of, day, path, why or "asked for", inputs=hashes, context=context)
 
 
 def make(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:

@@ -7,8 +7,9 @@ from runner import derived, inventory, notes, sessions, stage
 from runner.build import Choice, Report, selected
 from runner.execute import execute
 from runner.inventory import Symbol
-from runner.models import Model, Models
+from runner.models import Models
 from runner.plan import Planner, SymbolPlan
+from runner.sql_files import Model
 from runner.unit import Unit
 from runner.workers import Workers
 

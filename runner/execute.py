@@ -95,7 +95,7 @@ def _bars(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:
         of = (unit.exchange, unit.symbol)
         view_ticks(con, models, stream, of, sources, (first, last), has_copies=has_copies)
     values = unit_values(unit.exchange, unit.symbol, unit.day)
-    for name in ("trade_bars_1s", "quote_bars_1s", "bars_1s"):
+    for name in ("trade_bars_1s", "quote_bars_1s", "seconds", "bars_1s"):
         run(con, models, name, values)
     con.execute("create or replace temp table published as from bars_1s")
     if len(unit.hours) < len(unit.inputs):

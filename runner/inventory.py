@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner import notes, stage
-from runner.models import Model
 from runner.paths import decode, encode, is_day
 from runner.publish import target
+from runner.sql_files import Model
 
 
 @dataclass

@@ -8,15 +8,14 @@ replaces the shipped file of the same path; a new one adds.
 import functools
 import hashlib
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 import jinja2
 
 from runner.config import SHIPPED, Lake
-
-KEYS = {"grain", "file", "severity", "breaks"}
+from runner.fingerprint import normalised
+from runner.sql_files import Model, files, model
 
 # What the runner fills in for one unit of work; a fingerprint leaves these unexpanded.
 UNIT = {
@@ -31,39 +30,6 @@ UNIT = {
     "is_strict": False,
 }
 
-LEXER = re.compile(
-    r"""(?P<skip>\s+|--[^\n]*|/\*.*?\*/)|(?P<text>'(?:[^']|'')*')|(?P<name>"(?:[^"]|"")*")|(?P<word>\w+)|(?P<sign>.)""",
-    re.DOTALL,
-)
-
-
-@dataclass(frozen=True)
-class Model:
-    """One SQL file: the relation's name, its layer (folder), its header and its template."""
-
-    name: str
-    layer: str
-    path: Path
-    text: str
-    sentence: str
-    keys: dict[str, str] = field(hash=False)
-
-    @property
-    def grain(self) -> list[str]:
-        """The columns that make a row unique, in the order in which published files are sorted."""
-        return [
-            column.strip() for column in self.keys.get("grain", "").split(",") if column.strip()
-        ]
-
-    @property
-    def file(self) -> str | None:
-        """The path pattern of the published files, None for a relation that is not stored."""
-        return self.keys.get("file")
-
-    @property
-    def is_view(self) -> bool:
-        return self.layer == "views"
-
 
 class Models:
     """All models and macros of a lake, rendered with its configuration.
@@ -74,8 +40,8 @@ class Models:
     def __init__(self, lake: Lake):
         self.lake = lake
         roots = list(dict.fromkeys([lake.folder, SHIPPED]))
-        self.models = {path.stem: _model(path) for path in _files(roots, "sql", "*/*.sql")}
-        self.macros = {path.stem: path for path in _files(roots, "macros", "*.sql")}
+        self.models = {path.stem: model(path) for path in files(roots, "sql", "*/*.sql")}
+        self.macros = {path.stem: path for path in files(roots, "macros", "*.sql")}
         loader = jinja2.FileSystemLoader(roots)
         self.jinja = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)
         self.jinja.filters["structure"] = _structure
@@ -170,9 +136,9 @@ class Models:
     def columns_read(self, relation: str) -> tuple[str, ...]:
         """The columns of a tick relation that the bars read, of those that notes keep a hash of."""
         words = set()
-        for model in self.models.values():
-            if model.layer == "bars" and relation in self.reads(model.name):
-                words |= set(re.findall(r"\w+", normalised(self.render(model.name))))
+        for name, one in self.models.items():
+            if one.layer == "bars" and relation in self.reads(name):
+                words |= set(re.findall(r"\w+", normalised(self.render(name))))
         notes = self.models[{"trades": "trade_hours", "quotes": "quote_hours"}[relation]]
         columns = dict.fromkeys(re.findall(r"(\w+)_hash\b", notes.text))
         return tuple(column for column in columns if column in words)
@@ -213,82 +179,6 @@ class Models:
             found.add(name)
             queue |= (set(self.macros) & set(re.findall(r"\w+", self._macro(name)))) - found
         return found
-
-
-def why_changed(old: dict[str, str], new: dict[str, str]) -> str | None:
-    """Which files made one fingerprint differ from another, None when they are equal."""
-    names = sorted(name for name in old | new if old.get(name) != new.get(name))
-    if not names:
-        return None
-    return f"{', '.join(names[:3])}{' and others' if len(names) > 3 else ''} changed"
-
-
-def normalised(sql: str) -> str:
-    """SQL as a fingerprint sees it: without comments, spaces and the case of words.
-
-    >>> normalised("SELECT  a, 'It''s' -- why\\n from T") == normalised("select a,'It''s' from t")
-    True
-    """
-    tokens = []
-    for match in LEXER.finditer(sql):
-        if match.lastgroup != "skip":
-            tokens.append(match[0] if match.lastgroup in ("text", "name") else match[0].lower())
-    return " ".join(tokens)
-
-
-def _files(roots: list[Path], folder: str, pattern: str) -> list[Path]:
-    """The files of the folder in all roots; the first root's file of a path stands for all."""
-    found: dict[str, Path] = {}
-    for root in roots:
-        for path in sorted((root / folder).glob(pattern)):
-            found.setdefault(path.relative_to(root).as_posix(), path)
-    names: dict[str, Path] = {}
-    for path in found.values():
-        if path.stem in names:
-            raise click.ClickException(
-                f"{path}: a relation of this name exists already in {names[path.stem]}; "
-                "rename one of them"
-            )
-        names[path.stem] = path
-    return [found[key] for key in sorted(found)]
-
-
-def _model(path: Path) -> Model:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise click.ClickException(
-            f"{path}: not UTF-8 text ({error.reason} at byte {error.start})"
-        ) from error
-    if not re.fullmatch(r"[a-z_][a-z0-9_]*", path.stem):
-        raise click.ClickException(
-            f"{path}: a file name is a relation name: lower-case letters, digits and _ only"
-        )
-    return Model(path.stem, path.parent.name, path, text, *_header(path, text))
-
-
-def _header(path: Path, text: str) -> tuple[str, dict[str, str]]:
-    """The first comment block: one sentence, then `key: value` lines and free text."""
-    lines = []
-    for line in text.splitlines():
-        if not line.startswith("--"):
-            break
-        lines.append(line[2:].strip())
-    if not lines or not lines[0]:
-        raise click.ClickException(
-            f"{path}, line 1: the file must begin with a comment that says what one row is"
-        )
-    keys = {}
-    for number, line in enumerate(lines[1:], start=2):
-        match = re.match(r"^([a-z_]+):\s*(\S.*)$", line)
-        if match and match[1] not in KEYS:
-            raise click.ClickException(
-                f"{path}, line {number}: unknown header key {match[1]!r}; "
-                f"known are {', '.join(sorted(KEYS))}"
-            )
-        if match:
-            keys[match[1]] = match[2].strip()
-    return lines[0], keys
 
 
 def _structure(columns: str) -> str:

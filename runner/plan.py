@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from runner import notes
+from runner.bar_plan import bar_units
 from runner.inventory import Symbol, published_days
 from runner.metadata import Metadata, Published
 from runner.models import Models
@@ -26,7 +27,9 @@ PLAN_MODELS = [
     "quote_tape_hours",
     "merged_covers",
     "recorded_days",
+    "absent_ids",
     "holes",
+    "grid_hours",
     "bar_hours",
     "tick_days",
     "covers",
@@ -75,9 +78,7 @@ class Planner:
         lost = {} if self.may_lose else self._lost()
         units = self._tick_units() + self._reject_units()
         if not lost:
-            units += (
-                self._daily_units("covers") + self._daily_units("tape_days") + self._bar_units()
-            )
+            units += self._daily_units("covers") + self._daily_units("tape_days") + bar_units(self)
         return SymbolPlan(self.symbol.name, units, lost)
 
     def _published(self, cache: Metadata, name: str) -> dict[str, tuple[Path, Published]]:
@@ -131,14 +132,14 @@ class Planner:
             if meta.note["trades"] > trades.get(day, 0):
                 lost[day] = f"{meta.note['trades'] - trades.get(day, 0)} trades"
         missing = {
-            day: meta.note["quotes"] - self._quotes(meta.inputs)
+            day: meta.note["quotes"] - self.quotes_in(meta.inputs)
             for day, (_, meta) in self.published["bars_1s"].items()
         }
         if sum(missing.values()) > 0:
             lost = {day: f"{count} quotes" for day, count in missing.items() if count > 0} | lost
         return lost
 
-    def _quotes(self, digests: dict[str, str]) -> int:
+    def quotes_in(self, digests: dict[str, str]) -> int:
         """How many quotes there are in the hours of a day of bars."""
         return sum(self.quotes.get(int(hour), 0) for hour in digests)
 
@@ -151,12 +152,12 @@ class Planner:
             day, inputs = day_text(number), {"ticks": digest}
             sources = self.ticks.of_hours(stream, hours_of(day))
             is_its_own = day in self.ticks.kept[stream] and len(sources) == 1
-            why = None if is_its_own else self._why(stream, day, inputs)
+            why = None if is_its_own else self.why(stream, day, inputs)
             if why:
                 context = {"has_copies": self.ticks.has_copies(stream, hours_of(day))}
                 note = self._tick_note(stream, number)
                 units.append(
-                    self._unit(
+                    self.unit(
                         stream, day, why, sources=sources, inputs=inputs, note=note, context=context
                     )
                 )
@@ -196,10 +197,10 @@ class Planner:
             total = sum(int(note["rejects_hash"]) for _, note in files)
             inputs = {"rejects": sum(note["rejects"] for _, note in files), "hash": str(total)}
             if files or day in self.published["rejects"]:
-                why = self._why("rejects", day, inputs)
+                why = self.why("rejects", day, inputs)
                 sources = tuple(path for path, _ in files)
                 units += (
-                    [self._unit("rejects", day, why, sources=sources, inputs=inputs)] if why else []
+                    [self.unit("rejects", day, why, sources=sources, inputs=inputs)] if why else []
                 )
         return units
 
@@ -208,10 +209,10 @@ class Planner:
         units = []
         for day, table in notes.tables_by_day(self.con, name).items():
             inputs = {"rows": table.digest}
-            if why := self._why(name, day, inputs):
+            if why := self.why(name, day, inputs):
                 note = self._certificate(day) if name == "tape_days" else self._cover_note(day)
                 context = {"published": table}
-                units.append(self._unit(name, day, why, inputs=inputs, note=note, context=context))
+                units.append(self.unit(name, day, why, inputs=inputs, note=note, context=context))
         return units
 
     def _certificate(self, day: str) -> dict:
@@ -226,62 +227,13 @@ class Planner:
         where = f"where day = date '{day}' order by all"
         return {"covers": notes.rows_of(self.con, f"({times} {where})")}
 
-    def _bar_units(self) -> list[Unit]:
-        days: dict[str, dict[str, str]] = {}
-        for number, hour, digest in self.con.execute(
-            "select day_number, hour, digest from bar_hours order by hour"
-        ).fetchall():
-            days.setdefault(day_text(number), {})[str(hour)] = digest
-        found = [
-            (day, digests, self._why("bars_1s", day, digests)) for day, digests in days.items()
-        ]
-        return [self._bar_unit(day, digests, why) for day, digests, why in found if why]
-
-    def _bar_unit(self, day: str, digests: dict[str, str], why: str) -> Unit:
-        """The bars of a day: from the first hour that changed to the last; the file's other hours
-        stay.
-        """
-        _, old = self.published["bars_1s"].get(day, (None, None))
-        is_usable = old and not self.force and old.sql == self.models.fingerprint("bars_1s")
-        kept = old.inputs if is_usable and set(old.inputs) <= set(digests) else {}
-        changed = [int(hour) for hour, digest in digests.items() if kept.get(hour) != digest]
-        hours = tuple(range(min(changed), max(changed) + 1))
-        if kept:
-            why = f"{len(changed)} of {len(digests)} hours changed"
-        sources = {stream: self.ticks.of_hours(stream, list(hours)) for stream in HOURS}
-        copies = {stream: self.ticks.has_copies(stream, list(hours)) for stream in HOURS}
-        context = {"sources": sources, "has_copies": copies, **self._bar_context(hours)}
-        note = {"quotes": self._quotes(digests)}
-        return self._unit(
-            "bars_1s", day, why, hours=hours, inputs=digests, note=note, context=context
-        )
-
-    def _bar_context(self, hours: tuple[int, ...]) -> dict[str, notes.Table]:
-        """What the plan's relations say of some hours, and of the cover that a carried quote lies
-        in.
-        """
-        first, end = hours[0], hours[-1] + 1
-        quoted = self.con.execute(
-            "select min(quote_us) from bar_hours where hour between $first and $last",
-            {"first": first, "last": hours[-1]},
-        ).fetchone()[0]
-        since_us = min(first * HOUR_US, quoted or first * HOUR_US)
-        parts = {
-            "bar_hours": f"hour >= {first} and hour < {end}",
-            "holes": f"to_second >= {first * 3600} and from_second < {end * 3600}",
-            "merged_covers": f"end_us >= {since_us} and start_us < {end * HOUR_US}",
-        }
-        return {
-            name: notes.table(self.con, f"(from {name} where {where})")
-            for name, where in parts.items()
-        }
-
-    def _why(self, name: str, day: str, inputs: dict) -> str | None:
+    def why(self, name: str, day: str, inputs: dict) -> str | None:
+        """Why a day's file of a relation is stale, None when it is not."""
         _, found = self.published[name].get(day, (None, None))
         why = why_stale(found, self.models.fingerprint(name), inputs)
         return why or ("asked for" if self.force else None)
 
-    def _unit(self, name: str, day: str, why: str, **more) -> Unit:
+    def unit(self, name: str, day: str, why: str, **more) -> Unit:
         return Unit(
             name, *self.of, day, target(self.base, self.models[name], *self.of, day), why, **more
         )

@@ -12,8 +12,8 @@ from pathlib import Path
 import duckdb
 
 from runner.files import replace, sync_folder
-from runner.models import Model
 from runner.paths import day_folder, encode
+from runner.sql_files import Model
 
 
 def target(base: Path, model: Model, exchange: str, symbol: str | None, day: str) -> Path:

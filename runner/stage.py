@@ -17,7 +17,8 @@ import duckdb
 
 from runner import notes
 from runner.files import replace
-from runner.models import Models, why_changed
+from runner.fingerprint import why_changed
+from runner.models import Models
 from runner.paths import encode, hour_of_part
 from runner.publish import file_list, sql_text
 
@@ -153,7 +154,7 @@ def _read(con: duckdb.DuckDBPyConnection, models: Models, unit: dict, size: int)
 
 
 def unit_values(exchange: str, symbol: str | None, day: str) -> dict[str, str]:
-    """What a template is told of its unit; names go into SQL strings, so their quotes are doubled."""
+    """What a template is told of its unit; quotes are doubled, as names go into SQL strings."""
     return {"exchange": sql_text(exchange), "symbol": sql_text(symbol or ""), "day": day}
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.fingerprint import why_changed
 from runner.metadata import Published
-from runner.models import why_changed
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,8 @@
--- One hour of the symbol's grid of seconds: where it begins and ends, what it carries in, what its bars depend on.
+-- One hour of the symbol's grid of seconds, with a digest of all that its bars depend on.
 -- grain: hour
--- `digest` covers all that can change a bar of the hour and nothing else, so that hours are independent units:
--- its own ticks (only the columns that the bars read), its holes and covers, and the edge values before it.
-with hours as (
-    select
-        unnest(range(day_number * 24, day_number * 24 + 24)) as hour,
-        first_second,
-        last_second
-    from recorded_days, tape_span
-),
-
-grid as (
-    select
-        hour,
-        greatest(hour * 3600, first_second) as from_second,
-        least(hour * 3600 + 3599, last_second) as to_second
-    from hours
-    where hour * 3600 + 3599 >= first_second and hour * 3600 <= last_second
-),
-
-spans as (
+-- The digest covers what can change a bar of the hour and nothing else, so that hours are independent units: its own
+-- ticks (only the columns that the bars read), its holes and covers, and the edge values before it.
+with spans as (
     select start_us, end_us, start_us // 3600000000 as from_hour, end_us // 3600000000 as to_hour
     from merged_covers
 ),
@@ -51,47 +34,24 @@ holed as (
         where missing is null or missing > 0
     )
     group by hour
-),
-
-edged as (
-    select
-        grid.*,
-        tape_hours.last_price as close_before,
-        quote_tape_hours.last_us as quote_us,
-        quote_tape_hours.last_bid as quote_bid,
-        quote_tape_hours.last_ask as quote_ask
-    from grid
-    asof left join tape_hours on grid.hour > tape_hours.hour
-    asof left join quote_tape_hours on grid.hour > quote_tape_hours.hour
-),
-
--- a quote is carried into the hour only while one cover goes on past the hour's first second
-carried as (
-    select
-        edged.* exclude (quote_us, quote_bid, quote_ask),
-        if(merged_covers.end_us >= (edged.from_second + 1) * 1000000, quote_us, null) as quote_us,
-        if(merged_covers.end_us >= (edged.from_second + 1) * 1000000, quote_bid, null) as quote_bid,
-        if(merged_covers.end_us >= (edged.from_second + 1) * 1000000, quote_ask, null) as quote_ask
-    from edged
-    asof left join merged_covers on edged.quote_us >= merged_covers.start_us
 )
 
 select
-    carried.hour // 24 as day_number,
-    carried.hour,
-    carried.from_second,
-    carried.to_second,
-    carried.close_before,
-    carried.quote_us,
-    carried.quote_bid,
-    carried.quote_ask,
+    grid_hours.hour // 24 as day_number,
+    grid_hours.hour,
+    grid_hours.from_second,
+    grid_hours.to_second,
+    grid_hours.close_before,
+    grid_hours.quote_us,
+    grid_hours.quote_bid,
+    grid_hours.quote_ask,
     md5(concat_ws(
         '|',
-        carried.from_second,
-        carried.to_second,
-        coalesce(carried.close_before, '-'),
-        coalesce(carried.quote_bid, '-'),
-        coalesce(carried.quote_ask, '-'),
+        grid_hours.from_second,
+        grid_hours.to_second,
+        coalesce(grid_hours.close_before, '-'),
+        coalesce(grid_hours.quote_bid, '-'),
+        coalesce(grid_hours.quote_ask, '-'),
         coalesce(holed.holes, '-'),
         coalesce(covered.covers, '-'),
         coalesce(tape_hours.trades, 0),
@@ -103,7 +63,7 @@ select
         {%- endfor %}
         coalesce(quote_tape_hours.quotes, 0)
     )) as digest
-from carried
+from grid_hours
 left join tape_hours using (hour)
 left join quote_tape_hours using (hour)
 left join holed using (hour)

@@ -18,26 +18,6 @@ steps as (
     where first_id > before_id + 1
 ),
 
-absent as (
-    select min(first_id) as first_id, max(last_id) as last_id
-    from (
-        select
-            *,
-            count(*) filter (first_id > reached + 1) over (
-                order by first_id, last_id rows unbounded preceding
-            ) as island
-        from (
-            select
-                *,
-                max(last_id) over (
-                    order by first_id, last_id rows between unbounded preceding and 1 preceding
-                ) as reached
-            from noted_absent
-        )
-    )
-    group by island
-),
-
 counted as (
     select
         steps.before_id,
@@ -46,10 +26,11 @@ counted as (
         steps.after_second,
         -- the filter, because least and greatest skip nulls
         coalesce(sum(
-            least(absent.last_id, steps.after_id - 1) - greatest(absent.first_id, steps.before_id + 1) + 1
-        ) filter (absent.first_id is not null), 0)::bigint as absent_upstream
+            least(absent_ids.last_id, steps.after_id - 1) - greatest(absent_ids.first_id, steps.before_id + 1) + 1
+        ) filter (absent_ids.first_id is not null), 0)::bigint as absent_upstream
     from steps
-    left join absent on absent.first_id < steps.after_id and absent.last_id > steps.before_id
+    left join absent_ids
+        on absent_ids.first_id < steps.after_id and absent_ids.last_id > steps.before_id
     group by all
 ),
 

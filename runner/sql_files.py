@@ -1,0 +1,97 @@
+"""The SQL files of a lake, and what their first comment says.
+
+A model is one file of sql/<layer>/, its name the relation's name. The first comment block holds one
+sentence (what one
+row is) and keys: `grain`, `file`, and for rules `severity` and `breaks`.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+KEYS = {"grain", "file", "severity", "breaks"}
+
+
+@dataclass(frozen=True)
+class Model:
+    """One SQL file: the relation's name, its layer (folder), its header and its template."""
+
+    name: str
+    layer: str
+    path: Path
+    text: str
+    sentence: str
+    keys: dict[str, str] = field(hash=False)
+
+    @property
+    def grain(self) -> list[str]:
+        """The columns that make a row unique, in the order in which published files are sorted."""
+        return [
+            column.strip() for column in self.keys.get("grain", "").split(",") if column.strip()
+        ]
+
+    @property
+    def file(self) -> str | None:
+        """The path pattern of the published files, None for a relation that is not stored."""
+        return self.keys.get("file")
+
+    @property
+    def is_view(self) -> bool:
+        return self.layer == "views"
+
+
+def files(roots: list[Path], folder: str, pattern: str) -> list[Path]:
+    """The files of the folder in all roots; the first root's file of a path stands for all."""
+    found: dict[str, Path] = {}
+    for root in roots:
+        for path in sorted((root / folder).glob(pattern)):
+            found.setdefault(path.relative_to(root).as_posix(), path)
+    names: dict[str, Path] = {}
+    for path in found.values():
+        if path.stem in names:
+            raise click.ClickException(
+                f"{path}: a relation of this name exists already in {names[path.stem]}; "
+                "rename one of them"
+            )
+        names[path.stem] = path
+    return [found[key] for key in sorted(found)]
+
+
+def model(path: Path) -> Model:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise click.ClickException(
+            f"{path}: not UTF-8 text ({error.reason} at byte {error.start})"
+        ) from error
+    if not re.fullmatch(r"[a-z_][a-z0-9_]*", path.stem):
+        raise click.ClickException(
+            f"{path}: a file name is a relation name: lower-case letters, digits and _ only"
+        )
+    return Model(path.stem, path.parent.name, path, text, *header(path, text))
+
+
+def header(path: Path, text: str) -> tuple[str, dict[str, str]]:
+    """The first comment block: one sentence, then `key: value` lines and free text."""
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line[2:].strip())
+    if not lines or not lines[0]:
+        raise click.ClickException(
+            f"{path}, line 1: the file must begin with a comment that says what one row is"
+        )
+    keys = {}
+    for number, line in enumerate(lines[1:], start=2):
+        match = re.match(r"^([a-z_]+):\s*(\S.*)$", line)
+        if match and match[1] not in KEYS:
+            raise click.ClickException(
+                f"{path}, line {number}: unknown header key {match[1]!r}; "
+                f"known are {', '.join(sorted(KEYS))}"
+            )
+        if match:
+            keys[match[1]] = match[2].strip()
+    return lines[0], keys
