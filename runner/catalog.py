@@ -89,7 +89,9 @@ def _stored_view(con: duckdb.DuckDBPyConnection, base: Path, model: Model) -> st
         name, kind = row[0], row[1]
         if name != "day" and f"{{{name}}}" in parts:
             place = parts.index(f"{{{name}}}") - len(parts)
-            columns.append(f"url_decode(parse_path(filename, 'both_slash')[{place}]) as {name}")
+            encoded = f"parse_path(filename, 'both_slash')[{place}]"
+            # %3D as \x3D of a blob: url_decode came only with DuckDB 1.1
+            columns.append(f"decode(replace({encoded}, '%', '\\x')::blob) as {name}")
         elif name == "day":
             columns.append("left(parse_path(filename, 'both_slash')[-1], 10)::date as day")
         else:

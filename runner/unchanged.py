@@ -18,8 +18,9 @@ NOT_PUBLISHED = {"raw", "work", "logs", "reports"}
 
 
 def sources(lake: Lake) -> str:
-    """Hash of what a build reads: raw parts, SQL, macros, configuration."""
+    """Hash of what a build reads: raw parts, SQL, macros, configuration, and its own program."""
     digest = hashlib.sha256(repr((lake.config, str(lake.base))).encode())
+    _add(digest, Path(__file__).parent, skip="__pycache__")
     for folder in dict.fromkeys([SHIPPED, lake.folder]):
         for name in ("sql", "macros"):
             _add(digest, folder / name)

@@ -1,6 +1,5 @@
 -- The newest known price of each symbol, with its second.
 -- grain: exchange, symbol
--- Opens each symbol's newest day only: a filter on its `day` prunes the others.
 select
     exchange,
     symbol,
