@@ -55,7 +55,7 @@ def bring_late(folder: Path) -> None:
 TOUCHED = {
     "LATE": {("trades", DAY), ("bars_1s", DAY), ("tape_days", DAY), ("covers", NEXT_DAY)},
     "REPAIR": {("trades", DAY), ("bars_1s", DAY), ("tape_days", DAY)},
-    "RESENT": {("trades", DAY), ("tape_days", DAY)},  # both count the copies
+    "RESENT": {("tape_days", DAY)},
     "ABSENT": {("bars_1s", DAY), ("tape_days", DAY)},
     "QUOTE": {("quotes", DAY), ("bars_1s", DAY)},
     "EDGE": {("trades", DAY)}
