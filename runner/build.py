@@ -109,7 +109,7 @@ def build(
                 hold(lake.base / "build.lock", "building this lake", wait_s=BUILD_WAIT_S)
             )
             recover(lake)
-        if choice.force or not unchanged.is_unchanged(lake):
+        if choice != EVERYTHING or not unchanged.is_unchanged(lake):
             _build(lake, choice, dry_run, threads or os.cpu_count() or 1, report)
     report.seconds = time.monotonic() - started
     return report
@@ -127,6 +127,7 @@ def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Repo
         # what a build left that was killed; this one holds the lock
         shutil.rmtree(lake.base / "work" / "publishing", ignore_errors=True)
     models = Models(lake)
+    selected(models, choice.select)
     with engine.connect(models) as con, Workers(models, threads) as workers:
         broken = prepare(con, models)
         _refuse_unknown(lake, choice)
@@ -135,6 +136,8 @@ def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Repo
         report.failed += [message for message in broken.values() if message not in report.failed]
         if not broken:
             report.catalog = lake_db.renew(con, models, dry_run)
+    if not dry_run:
+        models.save()
     if not dry_run and not report.failed and choice == EVERYTHING:
         unchanged.note(lake, built_from)
 

@@ -39,6 +39,8 @@ def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
             text = statements(scratch, models)
     con = duckdb.connect()
     con.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
+    # an ASOF JOIN whose left side DuckDB thinks small becomes a nested loop
+    con.execute("set asof_loop_join_threshold = 0")
     run_statements(con, text)
     return con
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import click
 
+# What the shell begins with: UTC, and no nested loops for ASOF JOIN.
+START = "set TimeZone = 'UTC'; set asof_loop_join_threshold = 0"
+
 config_option = click.option(
     "--config",
     "config_file",
@@ -188,5 +191,5 @@ def shell(config_file) -> None:
         )
     if not lake.db.exists():
         raise click.ClickException(f"{lake.db} is not there yet; make it with `lake build`")
-    status = subprocess.call([duckdb, "-readonly", "-cmd", "set TimeZone = 'UTC'", str(lake.db)])
+    status = subprocess.call([duckdb, "-readonly", "-cmd", START, str(lake.db)])
     raise click.exceptions.Exit(status)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import jinja2
+import msgspec
 
 from runner.config import SHIPPED, Lake
 from runner.fingerprint import normalised
@@ -45,6 +46,9 @@ class Models:
         loader = jinja2.FileSystemLoader(roots)
         self.jinja = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)
         self.jinja.filters["structure"] = _structure
+        self._cache = lake.base / "work" / "reads.json"
+        self._saved = _cached(self._cache)
+        self.parsed: dict[str, list[str]] = dict(self._saved)
         clash = sorted(set(self.models) & set(self.macros))
         if clash:
             raise click.ClickException(
@@ -83,20 +87,17 @@ class Models:
     @functools.cache  # noqa: B019 (one Models object lives as long as one command)
     def reads(self, name: str) -> frozenset[str]:
         """The relations of this lake that a model names, itself excluded."""
-        import sqlglot
-        from sqlglot import exp
+        sql = self.render(name)
+        key = hashlib.sha256(sql.encode()).hexdigest()
+        if key not in self.parsed:
+            self.parsed[key] = _tables(self.models[name].path, sql)
+        return frozenset(set(self.parsed[key]) & set(self.models) - {name})
 
-        try:
-            tree = sqlglot.parse_one(self.render(name), dialect="duckdb")
-        except sqlglot.errors.ParseError as error:
-            at = error.errors[0]
-            raise click.ClickException(
-                f"{self.models[name].path}, near line {at['line']} of the rendered SQL: "
-                f"{at['description']}"
-            ) from error
-        own = {cte.alias for cte in tree.find_all(exp.CTE)}
-        tables = {table.name for table in tree.find_all(exp.Table)} - own - {name}
-        return frozenset(tables & set(self.models))
+    def save(self) -> None:
+        """Keep what each SQL text reads, so that the next command need not parse it."""
+        if self.parsed != self._saved:
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            self._cache.write_bytes(msgspec.json.encode(self.parsed))
 
     def chain(self, name: str) -> list[str]:
         """The models whose SQL makes a relation: itself and what it reads, down to stored
@@ -194,3 +195,31 @@ def _line_of(error: jinja2.TemplateError) -> int | str:
             line = trace.tb_lineno
         trace = trace.tb_next
     return line
+
+
+def _cached(cache: Path) -> dict[str, list[str]]:
+    try:
+        return msgspec.json.decode(cache.read_bytes(), type=dict[str, list[str]])
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
+
+
+def _tables(path: Path, sql: str) -> list[str]:
+    """The tables that an SQL text reads; ClickException for what is not one statement."""
+    import sqlglot
+    from sqlglot import exp
+
+    try:
+        statements = [one for one in sqlglot.parse(sql, dialect="duckdb") if one]
+    except sqlglot.errors.SqlglotError as error:
+        at = error.errors[0] if getattr(error, "errors", None) else {}
+        line = at.get("line", "?")
+        raise click.ClickException(
+            f"{path}, near line {line} of the rendered SQL: {at.get('description') or error}"
+        ) from error
+    if len(statements) != 1:
+        raise click.ClickException(
+            f"{path}, line 1: holds {len(statements)} statements; write one select a file"
+        )
+    own = {cte.alias for cte in statements[0].find_all(exp.CTE)}
+    return sorted({table.name for table in statements[0].find_all(exp.Table)} - own)

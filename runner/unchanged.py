@@ -32,9 +32,8 @@ def sources(lake: Lake) -> str:
 
 
 def results(lake: Lake) -> str:
-    """Hash of what a build writes: published files, and that lake.db is there and none waits."""
-    following = lake.db.with_name("lake.next.db")
-    digest = hashlib.sha256(repr((lake.db.exists(), following.exists())).encode())
+    """Hash of what a build writes: published files, and that lake.db is there."""
+    digest = hashlib.sha256(repr(lake.db.exists()).encode())
     for entry in _sorted(lake.base):
         if entry.is_dir() and entry.name not in NOT_PUBLISHED:
             _add(digest, Path(entry.path))
@@ -42,8 +41,10 @@ def results(lake: Lake) -> str:
 
 
 def is_unchanged(lake: Lake) -> bool:
-    """Whether sources and results are those that the last whole build left."""
+    """Whether all is as the last whole build left it, and no lake.next.db waits."""
     mark = _mark(lake)
+    if lake.db.with_name("lake.next.db").exists():
+        return False
     return mark.exists() and mark.read_text(encoding="utf-8") == f"{sources(lake)} {results(lake)}"
 
 
@@ -79,5 +80,5 @@ def _sorted(folder: str | Path) -> list[os.DirEntry]:
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []

@@ -78,9 +78,10 @@ def day_folder(base: Path, name: str, time_us: int) -> Path:
 def write(path: Path, rows: list[dict]) -> None:
     """One JSON object a line; a name that is taken gets the next number."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    first = path
     for copy in range(2, 99):
         if not path.exists():
             break
-        path = path.with_name(f"{path.name[:8]}_{copy}.jsonl")
+        path = first.with_name(f"{first.stem}_{copy}.jsonl")
     text = (json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n" for row in rows)
     path.write_text("".join(text), encoding="utf-8", newline="\n")

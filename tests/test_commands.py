@@ -100,7 +100,7 @@ def test_one_mistake_is_told_once(two_days, tmp_path):
     folder = shutil.copytree(two_days, tmp_path / "lake")
     override(folder, "sql/bars/quote_bars_1s.sql", "from last_quotes", "from last_quotess")
     told = refusal(lakes.run(folder, "build"))
-    named = {path.name for path in (ROOT / "sql").glob("*/*.sql") if path.name in told}
+    named = {path.name for path in (ROOT / "sql").glob("*/*.sql") if f"/{path.name}" in told}
     assert named == {"quote_bars_1s.sql"}
 
 
