@@ -21,7 +21,7 @@ set enable_progress_bar = false;
 # that no NULL occurs, and the bytes of a file depend on the route that its rows took.
 
 
-def connect(models: Models, memory_limit: str = "400MB") -> duckdb.DuckDBPyConnection:
+def connect(models: Models, memory_limit: str = "500MB") -> duckdb.DuckDBPyConnection:
     """A connection for one worker; spills to the lake's work/spill."""
     spill = models.lake.base / "work" / "spill"
     spill.mkdir(parents=True, exist_ok=True)

@@ -159,6 +159,8 @@ class ExchangeBuild:
             self.report.units += units
             return
         may_lose = self.choice.from_raw
+        # the longest first, so that no worker is left with one at the end
+        units = sorted(units, key=lambda unit: -sum(path.stat().st_size for path in unit.sources))
         results = self.workers.map(
             lambda con, unit: (unit, execute(con, self.models, unit, until_us, may_lose)),
             units,

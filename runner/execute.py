@@ -39,6 +39,8 @@ def execute(
     else:
         derived.make(con, models, unit)
     meta = {"sql": models.fingerprint(unit.relation), "inputs": unit.inputs, "note": unit.note}
+    if unit.relation in KEY:
+        meta["content"] = unit.context["content"]
     return publish(con, models.lake.base, models[unit.relation], unit.path, compression, meta)
 
 

@@ -146,15 +146,16 @@ class Planner:
     def _tick_units(self) -> list[Unit]:
         units = []
         rows = self.con.execute(
-            "select stream, day_number, digest from tick_days order by all"
+            "select stream, day_number, ticks, digest from tick_days order by all"
         ).fetchall()
-        for stream, number, digest in rows:
+        for stream, number, ticks, digest in rows:
             day, inputs = day_text(number), {"ticks": digest}
             sources = self.ticks.of_hours(stream, hours_of(day))
             is_its_own = day in self.ticks.kept[stream] and len(sources) == 1
             why = None if is_its_own else self.why(stream, day, inputs)
             if why:
-                context = {"has_copies": self.ticks.has_copies(stream, hours_of(day))}
+                has_copies = self.ticks.has_copies(stream, hours_of(day))
+                context = {"has_copies": has_copies, "content": (ticks, digest)}
                 note = self._tick_note(stream, number)
                 units.append(
                     self.unit(

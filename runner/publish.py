@@ -9,6 +9,7 @@ import os
 import uuid
 from pathlib import Path
 
+import click
 import duckdb
 
 from runner.files import replace, sync_folder
@@ -34,13 +35,10 @@ def publish(
     """Write the temporary table or view `published`, sorted by the grain, and move it into place;
     returns its rows.
 
-    `meta`: sql (file → hash), inputs and note (JSON-ready); row count and hash are added.
+    `meta`: sql (file → hash), inputs and note (JSON-ready); content: row count and logical hash,
+    where the plan knows them.
     """
-    columns = [row[0] for row in con.execute("describe published").fetchall()]
-    listed = ", ".join(f'"{column}"' for column in columns)
-    rows, total = con.execute(
-        f"select count(*), coalesce(sum(hash({listed})), 0)::varchar from published"
-    ).fetchone()
+    rows, total = meta.get("content") or _content(con)
     pairs = {
         "lake.sql": _json(meta["sql"]),
         "lake.inputs": _json(meta.get("inputs", {})),
@@ -52,14 +50,28 @@ def publish(
     level = ", compression_level 1" if compression == "zstd" else ""
     staging = base / "work" / "publishing" / f"{uuid.uuid4().hex}.parquet"
     staging.parent.mkdir(parents=True, exist_ok=True)
-    order = ", ".join(model.grain)
-    con.execute(
+    # a file holds one exchange and one symbol: sorting by them too would only take memory
+    order = ", ".join(column for column in model.grain if column not in ("exchange", "symbol"))
+    written = con.execute(
         f"copy (from published order by {order}) to '{sql_text(staging)}' "
         f"(format parquet, compression {compression}{level}, row_group_size 122880, "
         f"kv_metadata {{{quoted}}})"
-    )
+    ).fetchone()[0]
+    if written != rows:
+        raise click.ClickException(
+            f"{path}: {written} rows were made where the plan counted {rows}; "
+            "the file stays as it is"
+        )
     move(staging, path)
     return rows
+
+
+def _content(con: duckdb.DuckDBPyConnection) -> tuple[int, str]:
+    """Row count and logical hash of `published`: a sum of row hashes, as an xor loses twins."""
+    columns = [row[0] for row in con.execute("describe published").fetchall()]
+    listed = ", ".join(f'"{column}"' for column in columns)
+    query = f"select count(*), coalesce(sum(hash({listed})), 0)::varchar from published"
+    return con.execute(query).fetchone()
 
 
 def _json(value: dict) -> str:
