@@ -1,16 +1,14 @@
 """One raw file while it is written: part_001.jsonl.open, sealed as part_001.jsonl."""
 
 import os
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest.buffer import HOUR_US
+from runner.files import replace, sync_folder
 from runner.paths import PART, part_name
 
 OPEN = ".open"
-# How long Windows may keep a file busy (virus scanner, indexer) before a rename is given up.
-RENAME_PATIENCE_S = 10.0
 
 
 class Part:
@@ -77,15 +75,7 @@ def seal(path: Path, empty: bool = False) -> Path | None:
         path.unlink()
         return None
     sealed = _free_name(path)
-    deadline = time.monotonic() + RENAME_PATIENCE_S
-    while True:
-        try:
-            path.replace(sealed)
-            break
-        except PermissionError:
-            if os.name != "nt" or time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+    replace(path, sealed)
     sync_folder(path.parent)
     return sealed
 
@@ -99,17 +89,6 @@ def _free_name(path: Path) -> Path:
         sealed = path.with_name(f"{stem.rsplit('_', stem.count('_') - 1)[0]}_{again}.jsonl")
         again += 1
     return sealed
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring a folder's entries to the disk (Windows has no such call and needs none)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def moment(path: Path) -> tuple[str, int, int] | None:

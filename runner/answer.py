@@ -9,43 +9,39 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+NUMBERS = ("DECIMAL", "DOUBLE", "FLOAT", "BIGINT", "INTEGER", "HUGEINT", "UBIGINT")
 ROWS_SHOWN = 200
+ROWS_AT_ONCE = 10_000
 
 
 def printed(con: duckdb.DuckDBPyConnection, query: str, form: str) -> Iterator[str]:
-    """The text of a query's rows, piece by piece. CSV and JSON (an object a line) hold all rows,
-    as DuckDB writes them.
+    """The text of a query's rows, piece by piece; the first piece holds rows already.
+
+    CSV, and JSON with an object a line, hold all rows, as DuckDB writes them.
     """
     relation = con.sql(query)
     if relation is None:
         return
-    names = relation.columns
     if form == "json":
-        yield from _json(con, relation, names)
+        for rows in _batches(con, "select to_json(row)::varchar from relation as row", relation):
+            yield "".join(f"{text}\n" for (text,) in rows)
         return
-    texts = _texts(con, relation)
-    if form == "csv":
-        yield _csv_line(names)
-        for row in texts:
-            yield _csv_line(row)
+    batches = _batches(con, "select columns(*)::varchar from relation", relation)
+    if form == "table":
+        yield _table(relation.columns, [str(kind) for kind in relation.types], batches)
         return
-    yield _table(names, [str(kind) for kind in relation.types], texts)
+    yield _csv_line(relation.columns) + "".join(map(_csv_line, next(batches, [])))
+    for rows in batches:
+        yield "".join(map(_csv_line, rows))
 
 
-def _texts(con: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation) -> Iterator[tuple]:
-    """All values as text."""
-    cursor = con.execute("select columns(*)::varchar from relation")
-    while rows := cursor.fetchmany(10_000):
-        yield from rows
-
-
-def _json(
-    con: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation, names: list[str]
-) -> Iterator[str]:
-    cursor = con.execute("select to_json(row)::varchar from relation as row")
-    while rows := cursor.fetchmany(10_000):
-        for (text,) in rows:
-            yield f"{text}\n"
+def _batches(
+    con: duckdb.DuckDBPyConnection, sql: str, relation: duckdb.DuckDBPyRelation
+) -> Iterator[list[tuple]]:
+    """The rows of a query on `relation`, which DuckDB finds by its name here."""
+    cursor = con.execute(sql)
+    while rows := cursor.fetchmany(ROWS_AT_ONCE):
+        yield rows
 
 
 def _csv_line(values: tuple | list) -> str:
@@ -54,21 +50,18 @@ def _csv_line(values: tuple | list) -> str:
     return text.getvalue()
 
 
-def _table(names: list[str], types: list[str], texts: Iterator[tuple]) -> str:
+def _table(names: list[str], types: list[str], batches: Iterator[list[tuple]]) -> str:
     """A table as wide as its values; a long answer is cut and says so."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name, kind in zip(names, types, strict=True):
-        is_number = kind.startswith(
-            ("DECIMAL", "DOUBLE", "FLOAT", "BIGINT", "INTEGER", "HUGEINT", "UBIGINT")
-        )
-        table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
-    more = 0
-    for number, row in enumerate(texts):
-        if number < ROWS_SHOWN:
-            table.add_row(*("" if value is None else value for value in row))
-        else:
-            more += 1
-    console = Console(soft_wrap=True, file=io.StringIO(), width=10_000)
+        justify = "right" if kind.startswith(NUMBERS) else "left"
+        table.add_column(name, justify=justify, no_wrap=True)
+    rows = [row for batch in batches for row in batch]
+    for row in rows[:ROWS_SHOWN]:
+        table.add_row(*("" if value is None else value for value in row))
+    # wide enough for anything: a terminal wraps better than cells do
+    console = Console(file=io.StringIO(), width=10_000, markup=False, emoji=False, highlight=False)
     console.print(table)
     text = "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
-    return text + (f"… {more} more rows (--format csv shows all)\n" if more else "")
+    more = len(rows) - ROWS_SHOWN
+    return text + (f"… {more:,} more rows (--format csv shows all)\n" if more > 0 else "")

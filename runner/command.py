@@ -10,6 +10,10 @@ import click
 # What the shell begins with: UTC, and no nested loops for ASOF JOIN.
 START = "set TimeZone = 'UTC'; set asof_loop_join_threshold = 0"
 
+# DuckDB opens a Parquet file twice, so that a read may fail, though never be wrong, in the moment
+# in which a build replaces it: then it is done once more.
+READS = 3
+
 config_option = click.option(
     "--config",
     "config_file",
@@ -160,15 +164,32 @@ def sql(query, form, config_file) -> None:
     import duckdb
 
     from runner import catalog
-    from runner.answer import printed
     from runner.config import load
 
     con = catalog.connect(load(config_file))
     try:
-        for line in printed(con, query, form):
-            click.echo(line, nl=False)
+        first, more = _first(con, query, form)
+        click.echo(first, nl=False)
+        for piece in more:
+            click.echo(piece, nl=False)
     except duckdb.Error as error:
         raise click.ClickException(str(error)) from error
+
+
+def _first(con, query: str, form: str):
+    """The first piece of an answer and an iterator of the others; asked again while it fails."""
+    import duckdb
+
+    from runner.answer import printed
+
+    for _ in range(READS - 1):
+        pieces = printed(con, query, form)
+        try:
+            return next(pieces, ""), pieces
+        except (duckdb.IOException, duckdb.InvalidInputException):
+            continue
+    pieces = printed(con, query, form)
+    return next(pieces, ""), pieces
 
 
 @click.command("shell")

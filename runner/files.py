@@ -16,7 +16,6 @@ def replace(source: Path, path: Path) -> None:
             return
         except PermissionError:
             if os.name != "nt" or time.monotonic() > deadline:
-                source.unlink(missing_ok=True)
                 raise
             time.sleep(0.1)
 

@@ -85,7 +85,11 @@ def move(staging: Path, path: Path) -> None:
     with staging.open("r+b") as file:
         os.fsync(file.fileno())
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace(staging, path)
+    try:
+        replace(staging, path)
+    except PermissionError:
+        staging.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
