@@ -52,7 +52,7 @@ def collect(
     }
     lake = settings.with_flags(settings.load(config), flags)
     logs.setup(lake, "collector")
-    for line in settings.in_force(lake, "exchanges", "collector"):
+    for line in settings.in_force(lake, "exchanges[0]", "collector"):
         logger.info("{}", line)
     _tell(collector.collect(lake, duration_s=duration))
 
