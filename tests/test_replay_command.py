@@ -17,7 +17,11 @@ from replay.command import replay
 from replay.faults import FAULTS
 
 ROOT = Path(__file__).parent.parent
-CODE = "from replay.command import replay; replay(prog_name='lake replay')"
+# A process that was started in the background hands down a Ctrl+C that is ignored.
+CODE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from replay.command import replay; replay(prog_name='lake replay')"
+)
 
 
 def _start(*options: str) -> tuple[subprocess.Popen, list[str]]:
