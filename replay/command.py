@@ -18,7 +18,11 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str) -> fl
     return speed
 
 
-@click.command("replay", epilog="\b\nFaults (--fault NAME=key:value,…):\n" + HELP.lstrip("\b\n"))
+@click.command(
+    "replay",
+    short_help="Play a recording or a market as the exchange would.",
+    epilog="\b\nFaults (--fault NAME=key:value,…):\n" + HELP.lstrip("\b\n"),
+)
 @click.option(
     "--recording",
     "recordings",

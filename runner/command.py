@@ -89,7 +89,7 @@ def build(ctx, dry_run, select, symbols, day, full_refresh, from_raw, threads, c
         raise click.ClickException("\n".join(report.failed))
 
 
-@click.command("ls")
+@click.command("ls", short_help="List all relations and macros.")
 @config_option
 def ls(config_file) -> None:
     """List all relations and macros: layer, where they are stored, what one row is.
@@ -192,7 +192,7 @@ def _first(con, query: str, form: str):
     return next(pieces, ""), pieces
 
 
-@click.command("shell")
+@click.command("shell", short_help="Open the lake in the duckdb shell, read-only.")
 @config_option
 def shell(config_file) -> None:
     """Open the lake in the duckdb shell, read-only and in UTC; it never blocks a build.

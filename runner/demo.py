@@ -39,7 +39,7 @@ order by window_start
 """
 
 
-@click.command("demo")
+@click.command("demo", short_help="A tour without network, in its own folder.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="demo")
 def demo(folder: Path) -> None:
     """A tour without network: replay a market, collect it, build bars, query them.

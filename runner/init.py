@@ -31,7 +31,7 @@ exchanges:
 """
 
 
-@click.command("init")
+@click.command("init", short_help="Make a lake: a folder with a config.yml.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
 @click.option("--symbols", help="What to record, separated by commas.  [default: 19 USDT pairs]")
 def init(folder: Path, symbols: str | None) -> None:
