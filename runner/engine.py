@@ -2,6 +2,9 @@
 loaded.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import duckdb
 
 from runner.models import Models
@@ -30,6 +33,17 @@ def connect(models: Models, memory_limit: str = "500MB") -> duckdb.DuckDBPyConne
     for macro in models.macro_sql():
         con.execute(macro)
     return con
+
+
+@contextmanager
+def memory(con: duckdb.DuckDBPyConnection, limit: str) -> Iterator[None]:
+    """Another memory limit for a while."""
+    before = con.execute("select current_setting('memory_limit')").fetchone()[0]
+    con.execute(f"set memory_limit = '{limit}'")
+    try:
+        yield
+    finally:
+        con.execute(f"set memory_limit = '{before}'")
 
 
 def clear(con: duckdb.DuckDBPyConnection, models: Models, keep: tuple[str, ...] = ()) -> None:

@@ -125,10 +125,11 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
     broken: dict[str, str] = {}
     notes.load_notes(con, [])
     notes.load(con, "noted_sessions", [], sessions.NOTED)
-    with tempfile.NamedTemporaryFile(
-        suffix=".jsonl"
-    ) as empty:  # read_json takes no empty list of files
-        unit = {"raw_files": file_list([Path(empty.name)])}
+    with tempfile.TemporaryDirectory() as scratch:
+        # read_json takes no empty list of files; Windows opens no temporary file a second time
+        empty = Path(scratch) / "empty.jsonl"
+        empty.touch()
+        unit = {"raw_files": file_list([empty])}
         reads = _reads(models)
         for name in TopologicalSorter(reads).static_order():
             if roots := [read for read in sorted(reads[name]) if read in broken]:

@@ -15,12 +15,15 @@ from pathlib import Path
 import click
 import duckdb
 
-from runner import notes
+from runner import engine, notes
 from runner.files import replace
 from runner.fingerprint import why_changed
 from runner.models import Models
 from runner.paths import encode, hour_of_part
 from runner.publish import file_list, sql_text
+
+# Reading line by line holds an hour's text several times over.
+STRICT_MEMORY = "4GB"
 
 STAGE_MODELS = [
     "lines",
@@ -143,14 +146,19 @@ def _read(con: duckdb.DuckDBPyConnection, models: Models, unit: dict, size: int)
 
     `size`: bytes of all parts, which must be those of the lines as they were understood.
     """
-    run(con, models, "lines", unit)
-    is_whole, written = con.execute(
-        "select coalesce(bool_and(is_trade or is_quote), true), coalesce(sum(written_length), 0) "
-        "from lines"
-    ).fetchone()
+    query = """
+        select coalesce(bool_and(is_trade or is_quote), true), coalesce(sum(written_length), 0)
+        from lines
+    """
+    try:
+        run(con, models, "lines", unit)
+        is_whole, written = con.execute(query).fetchone()
+    except click.ClickException:  # a line longer than DuckDB's reader takes stops it
+        is_whole, written = False, 0
     if not is_whole or written != size:
-        run(con, models, "strict_lines", unit)
-        run(con, models, "lines", unit | {"is_strict": True})
+        with engine.memory(con, STRICT_MEMORY):
+            run(con, models, "strict_lines", unit)
+            run(con, models, "lines", unit | {"is_strict": True})
 
 
 def unit_values(exchange: str, symbol: str | None, day: str) -> dict[str, str]:
