@@ -22,6 +22,9 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except BrokenPipeError:  # `lake sql … | head`: the reader has enough
+            sys.stdout = None
+            raise click.exceptions.Exit(0) from None
         except Exception as error:
             if ctx.params.get("debug"):
                 raise

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from itertools import chain, islice
 
 import duckdb
 from rich import box
@@ -23,10 +24,12 @@ def printed(con: duckdb.DuckDBPyConnection, query: str, form: str) -> Iterator[s
     if relation is None:
         return
     if form == "json":
-        for rows in _batches(con, "select to_json(row)::varchar from relation as row", relation):
+        for rows in _batches(
+            con, "select to_json(row)::varchar from rows_of_this_query as row", relation
+        ):
             yield "".join(f"{text}\n" for (text,) in rows)
         return
-    batches = _batches(con, "select columns(*)::varchar from relation", relation)
+    batches = _batches(con, "select columns(*)::varchar from rows_of_this_query", relation)
     if form == "table":
         yield _table(relation.columns, [str(kind) for kind in relation.types], batches)
         return
@@ -36,9 +39,9 @@ def printed(con: duckdb.DuckDBPyConnection, query: str, form: str) -> Iterator[s
 
 
 def _batches(
-    con: duckdb.DuckDBPyConnection, sql: str, relation: duckdb.DuckDBPyRelation
+    con: duckdb.DuckDBPyConnection, sql: str, rows_of_this_query: duckdb.DuckDBPyRelation
 ) -> Iterator[list[tuple]]:
-    """The rows of a query on `relation`, which DuckDB finds by its name here."""
+    """The rows of an SQL text that reads `rows_of_this_query`: DuckDB finds the variable here."""
     cursor = con.execute(sql)
     while rows := cursor.fetchmany(ROWS_AT_ONCE):
         yield rows
@@ -56,12 +59,12 @@ def _table(names: list[str], types: list[str], batches: Iterator[list[tuple]]) -
     for name, kind in zip(names, types, strict=True):
         justify = "right" if kind.startswith(NUMBERS) else "left"
         table.add_column(name, justify=justify, no_wrap=True)
-    rows = [row for batch in batches for row in batch]
+    rows = list(islice(chain.from_iterable(batches), ROWS_SHOWN + 1))
     for row in rows[:ROWS_SHOWN]:
         table.add_row(*("" if value is None else value for value in row))
     # wide enough for anything: a terminal wraps better than cells do
     console = Console(file=io.StringIO(), width=10_000, markup=False, emoji=False, highlight=False)
     console.print(table)
     text = "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
-    more = len(rows) - ROWS_SHOWN
-    return text + (f"… {more:,} more rows (--format csv shows all)\n" if more > 0 else "")
+    cut = f"… more than these {ROWS_SHOWN} rows (--format csv shows all)\n"
+    return text + (cut if len(rows) > ROWS_SHOWN else "")

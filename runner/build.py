@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
+from loguru import logger
 
 from ingest.recover import recover
 from runner import unchanged
 from runner.config import Lake
-from runner.lock import hold
+from runner.lock import hold, is_held
 
 if TYPE_CHECKING:
     from runner.models import Models
@@ -105,6 +106,8 @@ def build(
     with ExitStack() as stack:
         if not dry_run:
             lake.base.mkdir(parents=True, exist_ok=True)
+            if holder := is_held(lake.base / "build.lock"):
+                logger.info("waiting for {}", holder)
             stack.enter_context(
                 hold(lake.base / "build.lock", "building this lake", wait_s=BUILD_WAIT_S)
             )
@@ -134,8 +137,8 @@ def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Repo
         for exchange in inventory.exchanges(lake.base):
             ExchangeBuild(exchange, models, choice, con, workers, broken, dry_run, report).build()
         report.failed += [message for message in broken.values() if message not in report.failed]
-        if not broken:
-            report.catalog = lake_db.renew(con, models, dry_run)
+        if not broken or not lake.db.exists():
+            report.catalog = lake_db.renew(con, models, dry_run, broken)
     if not dry_run:
         models.save()
     if not dry_run and not report.failed and choice == EVERYTHING:
@@ -172,6 +175,9 @@ def _refuse_unknown(lake: Lake, choice: Choice) -> None:
         for name in inventory.symbols(lake.base, exchange)
     }
     for name in sorted(choice.symbols - known):
-        raise click.ClickException(
-            f"--symbols: there is nothing of {name} in {lake.base}{did_you_mean(name, known)}"
+        hint = (
+            f"; did you mean {name.upper()!r}?"
+            if name.upper() in known
+            else did_you_mean(name, known)
         )
+        raise click.ClickException(f"--symbols: there is nothing of {name} in {lake.base}{hint}")

@@ -6,6 +6,7 @@ prune files.
 """
 
 import re
+from collections.abc import Container
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from runner.publish import literal, publish, scan, sql_text, target
 from runner.sql_files import Model
 from runner.stage import sql_error
 
-BETWEEN = ";\n\n"
-STATEMENT = re.compile(r"create or replace (view|macro) (\w+)")
+# between statements of the catalog; no SQL holds it
+BETWEEN = ";\n--;--\n"
+STATEMENT = re.compile(r"\bcreate\s+(?:or\s+replace\s+)?(view|macro)\s+(\w+)", re.IGNORECASE)
 # The catalog as SQL, as it was last built: an in-memory connection needs no more.
 NOTED = "catalog.sql"
 
@@ -32,11 +34,11 @@ def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
     if not text.startswith(_first_line(lake)):
         models = Models(lake)
         with engine.connect(models) as scratch:
-            prepare(scratch, models)
+            broken = prepare(scratch, models)
             for model in models.stored():
-                if schema_is_stale(scratch, models, model):
+                if model.name not in broken and schema_is_stale(scratch, models, model):
                     write_schema(scratch, models, model)
-            text = statements(scratch, models)
+            text = statements(scratch, models, broken)
     con = duckdb.connect()
     con.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
     # an ASOF JOIN whose left side DuckDB thinks small becomes a nested loop
@@ -45,14 +47,15 @@ def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
     return con
 
 
-def statements(con: duckdb.DuckDBPyConnection, models: Models) -> str:
+def statements(con: duckdb.DuckDBPyConnection, models: Models, broken: Container[str] = ()) -> str:
     """The SQL that makes the catalog: macros, a view a stored relation, the views of sql/views,
-    table macros.
+    table macros; without what is broken.
     """
-    views = {model.name: _stored_view(con, models.lake.base, model) for model in models.stored()}
-    views |= {
-        model.name: models.render(model.name) for model in models.models.values() if model.is_view
+    whole = [model for name, model in models.models.items() if name not in broken]
+    views = {
+        model.name: _stored_view(con, models.lake.base, model) for model in whole if model.file
     }
+    views |= {model.name: models.render(model.name) for model in whole if model.is_view}
     order = TopologicalSorter(
         {name: models.reads(name) & set(views) for name in views}
     ).static_order()

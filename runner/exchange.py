@@ -50,15 +50,16 @@ class ExchangeBuild:
         self.report.staged += hours
         until_us = self.con.execute("select complete_until_us from lake_clock").fetchone()[0]
         self._publish(sessions.units(self.con, self.models, exchange), until_us)
-        waiting = {hour.symbol for hour, _ in hours} if self.dry_run else set()
-        plans = self._plan([symbol for symbol in symbols if symbol.name not in waiting], until_us)
-        self.report.units += (
-            [_after_staging(hour, self.models) for hour in _days(hours)] if self.dry_run else []
-        )
+        plans = self._plan(symbols, until_us)
+        if self.dry_run:
+            units = [_after_staging(hour, self.models) for hour in _days(hours)]
+            self.report.units += [
+                unit for unit in units if self.choice.day in (None, unit.day) and not self.relations
+            ]
         self._publish([unit for plan in plans for unit in plan.units], until_us)
         for model in derived.models_in_order(self.models):
             self._publish(
-                self._derived(model, [symbol for symbol in symbols if symbol.name not in waiting]),
+                self._derived(model, symbols),
                 until_us,
             )
 
@@ -112,6 +113,12 @@ class ExchangeBuild:
                 why = stage.why_stale(hour, note, sql, offsets, dict(stalled))
                 if self.choice.from_raw and self.choice.day in (None, hour.day):
                     why = why or "asked for"
+                    if gone := stage.gone(hour, note):
+                        self.report.failed.append(
+                            f"{hour}: {gone} raw parts that it was staged from are gone, so it is "
+                            "not read anew; put them back, or leave out --from-raw"
+                        )
+                        continue
                 if why:
                     stale.append((hour, why))
         return stale
@@ -120,8 +127,8 @@ class ExchangeBuild:
         sql = stage.fingerprint(self.models)
 
         def old(hour: stage.Hour) -> dict | None:
-            may_lose = self.choice.from_raw
-            return None if may_lose else symbols[hour.symbol].staged.get(hour.place(self.base))
+            note = symbols[hour.symbol].staged.get(hour.place(self.base))
+            return None if self.choice.from_raw or stage.gone(hour, note) else note
 
         results = self.workers.map(
             lambda con, hour: (hour, stage.stage(con, self.models, hour, sql, old(hour))),

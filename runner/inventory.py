@@ -62,9 +62,19 @@ def look(base: Path, exchange: str, name: str) -> Symbol:
             symbol.hours += stage.hours_of_day(folder, exchange, symbol.name, folder.name)
     for day in folders(base / "work" / "staged" / encode(exchange) / encode(name)):
         for hour in folders(day):
-            if note := notes.read(hour / "note.json"):
+            note = notes.read(hour / "note.json")
+            if note and _is_whole(hour, note):
                 symbol.staged[hour] = note
     return symbol
+
+
+def _is_whole(hour: Path, note: dict) -> bool:
+    """Whether an hour part's files are those that its note speaks of."""
+    files = {name: hour / name for name in note["sizes"]}
+    return all(
+        path.is_file() and path.stat().st_size == note["sizes"][name]
+        for name, path in files.items()
+    )
 
 
 def published_days(base: Path, model: Model, exchange: str, symbol: str | None) -> dict[str, Path]:

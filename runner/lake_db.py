@@ -7,6 +7,7 @@ locked; then the new one waits beside it as lake.next.db. Nothing of the user's 
 
 import datetime
 import re
+from collections.abc import Container
 from pathlib import Path
 
 import duckdb
@@ -22,15 +23,21 @@ STORAGE = "v1.0.0"
 OWN = "lake_catalog"
 
 
-def renew(con: duckdb.DuckDBPyConnection, models: Models, dry_run: bool) -> str | None:
+def renew(
+    con: duckdb.DuckDBPyConnection, models: Models, dry_run: bool, broken: Container[str] = ()
+) -> str | None:
     """Rewrite lake.db if the catalog's text changed; returns what happened in one sentence, None
     for nothing.
 
     The connection is a prepared one: it holds the empty relation `no_…` of each stored model.
     """
     lake = models.lake
-    stale = [model for model in models.stored() if catalog.schema_is_stale(con, models, model)]
-    text = catalog.statements(con, models)
+    stale = [
+        model
+        for model in models.stored()
+        if model.name not in broken and catalog.schema_is_stale(con, models, model)
+    ]
+    text = catalog.statements(con, models, broken)
     noted, following = lake.base / NOTED, lake.db.with_name("lake.next.db")
     changed = _changed(noted, text) if lake.db.exists() else "it is not there"
     if not changed and not stale and not following.exists():
@@ -43,7 +50,9 @@ def renew(con: duckdb.DuckDBPyConnection, models: Models, dry_run: bool) -> str 
         return None
     _write(following, text, models)
     told = _swap(following, lake.db)
-    noted.write_text(text, encoding="utf-8")
+    whole = noted.with_suffix(".next")
+    whole.write_text(text, encoding="utf-8")
+    replace(whole, noted)
     return told
 
 
@@ -158,6 +167,8 @@ def _keep(db: Path) -> str:
     """Move a lake.db with the user's own objects aside; returns how to attach it."""
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = db.with_name(f"lake.{stamp}.db")
+    while aside.exists():
+        aside = aside.with_name(f"{aside.stem}_.db")
     wal = db.with_name(f"{db.name}.wal")
     if wal.exists():
         replace(wal, aside.with_name(f"{aside.name}.wal"))

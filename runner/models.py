@@ -18,6 +18,8 @@ from runner.config import SHIPPED, Lake
 from runner.fingerprint import normalised
 from runner.sql_files import Model, files, model
 
+TICKS = {"trades", "quotes"}
+
 # What the runner fills in for one unit of work; a fingerprint leaves these unexpanded.
 UNIT = {
     "exchange": "{exchange}",
@@ -50,6 +52,14 @@ class Models:
         self._saved = _cached(self._cache)
         self.parsed: dict[str, list[str]] = dict(self._saved)
         clash = sorted(set(self.models) & set(self.macros))
+        patterns: dict[str, Path] = {}
+        for one in self.stored():
+            if one.file in patterns:
+                raise click.ClickException(
+                    f"{one.path}: its files would lie where those of {patterns[one.file]} do; "
+                    "give `-- file:` another path"
+                )
+            patterns[one.file] = one.path
         if clash:
             raise click.ClickException(
                 f"{self.macros[clash[0]]}: a relation is called {clash[0]} too; rename one of them"
@@ -120,18 +130,34 @@ class Models:
     @functools.cache  # noqa: B019
     def fingerprint(self, name: str) -> dict[str, str]:
         """File → hash of the SQL that makes a relation, macros included; comments and spaces do
-        not count.
+        not count. The template counts beside what it renders to, for its branches.
         """
-        texts = {
-            f"sql/{self[model].layer}/{model}.sql": normalised(self.render(model))
-            for model in self.chain(name)
-        }
+        chain = {*self.chain(name), *self._ticks_read(name)}
+        texts = {self._file(model): self._text_of(model) for model in chain}
         words = {word for text in texts.values() for word in re.findall(r"\w+", text)}
         texts |= {f"macros/{macro}.sql": self._macro(macro) for macro in self._macros_of(words)}
         return {
             file: hashlib.sha256(text.encode()).hexdigest()[:12]
             for file, text in sorted(texts.items())
         }
+
+    def _ticks_read(self, name: str) -> set[str]:
+        """The tick relations that a relation of bars reads: made anew in its own units, from their
+        sources, so that their SQL is the bars' too.
+        """
+        reads = set().union(*(self.reads(model) for model in self.chain(name)))
+        return reads & TICKS if name == "bars_1s" else set()
+
+    def _file(self, name: str) -> str:
+        return f"sql/{self.models[name].layer}/{name}.sql"
+
+    def _text_of(self, name: str) -> str:
+        template = re.sub(r"\{#.*?#\}", "", self.models[name].text, flags=re.DOTALL)
+        return f"{normalised(self.render(name))} {normalised(template)}"
+
+    def sql_hash(self, name: str) -> str:
+        """Hash of one file's own SQL."""
+        return hashlib.sha256(self._text_of(name).encode()).hexdigest()[:12]
 
     @functools.cache  # noqa: B019
     def columns_read(self, relation: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-FORMAT = 3
+FORMAT = 4
 
 # Table → key in a note, and its columns. Sums of hashes are HUGEINT, prices stay text until a model
 # casts them.

@@ -155,7 +155,10 @@ class Planner:
             why = None if is_its_own else self.why(stream, day, inputs)
             if why:
                 has_copies = self.ticks.has_copies(stream, hours_of(day))
-                context = {"has_copies": has_copies, "content": (ticks, digest)}
+                context = {
+                    "has_copies": has_copies,
+                    "content": (ticks, f"{digest}-{self.models.sql_hash(stream)}"),
+                }
                 note = self._tick_note(stream, number)
                 units.append(
                     self.unit(

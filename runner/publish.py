@@ -9,7 +9,6 @@ import os
 import uuid
 from pathlib import Path
 
-import click
 import duckdb
 
 from runner.files import replace, sync_folder
@@ -39,6 +38,26 @@ def publish(
     where the plan knows them.
     """
     rows, total = meta.get("content") or _content(con)
+    staging = base / "work" / "publishing" / f"{uuid.uuid4().hex}.parquet"
+    staging.parent.mkdir(parents=True, exist_ok=True)
+    if _copy(con, model, staging, compression, meta, rows, total) != rows:
+        # SQL that leaves rows out, or makes more: then they are counted as they are
+        rows, total = _content(con)
+        _copy(con, model, staging, compression, meta, rows, total)
+    move(staging, path)
+    return rows
+
+
+def _copy(
+    con: duckdb.DuckDBPyConnection,
+    model: Model,
+    staging: Path,
+    compression: str,
+    meta: dict,
+    rows: int,
+    total: str,
+) -> int:
+    """Write `published` to a file with its metadata; returns how many rows there were."""
     pairs = {
         "lake.sql": _json(meta["sql"]),
         "lake.inputs": _json(meta.get("inputs", {})),
@@ -48,22 +67,13 @@ def publish(
     }
     quoted = ", ".join(f"'{key}': '{sql_text(value)}'" for key, value in pairs.items())
     level = ", compression_level 1" if compression == "zstd" else ""
-    staging = base / "work" / "publishing" / f"{uuid.uuid4().hex}.parquet"
-    staging.parent.mkdir(parents=True, exist_ok=True)
     # a file holds one exchange and one symbol: sorting by them too would only take memory
     order = ", ".join(column for column in model.grain if column not in ("exchange", "symbol"))
-    written = con.execute(
+    return con.execute(
         f"copy (from published order by {order}) to '{sql_text(staging)}' "
         f"(format parquet, compression {compression}{level}, row_group_size 122880, "
         f"kv_metadata {{{quoted}}})"
     ).fetchone()[0]
-    if written != rows:
-        raise click.ClickException(
-            f"{path}: {written} rows were made where the plan counted {rows}; "
-            "the file stays as it is"
-        )
-    move(staging, path)
-    return rows
 
 
 def _content(con: duckdb.DuckDBPyConnection) -> tuple[int, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+RESERVED = {"raw", "work", "logs", "reports", "{exchange}", "{symbol}"}
 KEYS = {"grain", "file", "severity", "breaks"}
 
 
@@ -94,4 +95,24 @@ def header(path: Path, text: str) -> tuple[str, dict[str, str]]:
             )
         if match:
             keys[match[1]] = match[2].strip()
+        if match and match[1] == "file" and (why := _flaw(path.stem, keys)):
+            raise click.ClickException(f"{path}, line {number}: {why}")
     return lines[0], keys
+
+
+def _flaw(name: str, keys: dict[str, str]) -> str | None:
+    """What is wrong with the place of a stored relation's files."""
+    pattern = keys["file"]
+    parts = pattern.split("/")
+    wanted = {"{exchange}", "{day}"} | ({"{symbol}"} if name != "sessions" else set())
+    found = {part for part in parts if "{" in part or "}" in part}
+    if found != wanted or parts[-1] != "{day}":
+        return (
+            f"`-- file: {pattern}` must name each of {', '.join(sorted(wanted))} once, as a folder "
+            "of its own, {day} last: mine/{exchange}/{symbol}/{day}"
+        )
+    if not all(re.fullmatch(r"[\w-]+|\{\w+\}", part) for part in parts) or parts[0] in RESERVED:
+        return f"`-- file: {pattern}` must be a path of its own below the data folder"
+    if "grain" not in keys:
+        return "a stored relation needs `-- grain:` above `-- file:`; its files are sorted by it"
+    return None

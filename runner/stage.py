@@ -104,6 +104,11 @@ def why_stale(hour: Hour, note: dict | None, sql: dict, offsets: dict, stalls: d
     return None
 
 
+def gone(hour: Hour, note: dict | None) -> int:
+    """How many raw parts that an hour part was made from are not there any more."""
+    return len({tuple(part) for part in (note or {"raw": []})["raw"]} - set(hour.parts))
+
+
 def stage(
     con: duckdb.DuckDBPyConnection, models: Models, hour: Hour, sql: dict, old: dict | None = None
 ) -> dict:
@@ -136,6 +141,7 @@ def stage(
             f"to '{sql_text(staging / relation)}.parquet' "
             "(format parquet, compression zstd, compression_level 1, row_group_size 122880)"
         )
+    note["sizes"] = {path.name: path.stat().st_size for path in staging.iterdir()}
     (staging / "note.json").write_text(json.dumps(note, separators=(",", ":")), encoding="utf-8")
     _into_place(staging, place)
     return note

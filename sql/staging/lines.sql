@@ -18,8 +18,8 @@ with parsed as (
 )
 
 select
-    {{ line_format.is_trade(symbol) }} as is_trade,
-    {{ line_format.is_quote(symbol) }} as is_quote,
+    {{ line_format.is_trade(symbol, day) }} as is_trade,
+    {{ line_format.is_quote(symbol, day) }} as is_quote,
     {{ line_format.is_absent(symbol) }} as is_absent,
     {{ line_format.written_length() }} as written_length,
     trade_id,

@@ -18,6 +18,10 @@ select
         when stream = 'absent' then 'first_id and last_id are not a range of ids'
         when microseconds(ts_recv) is null then 'ts_recv is not a time from 2000 to 2099'
         when stream = 'trade' and microseconds(ts_event) is null then 'ts_event is not a time from 2000 to 2099'
+        when coalesce(source, 'ws') <> 'rest' and not {{ line_format.is_in_place(day) }}
+            then 'ts_recv is more than a day off its folder'
+        when stream = 'trade' and microseconds(ts_event) > microseconds(ts_recv) + 86400000000
+            then 'ts_event is more than a day after ts_recv'
         when stream = 'trade' and coalesce(trade_id < 0, true) then 'trade_id is not an id'
         when stream = 'trade' and coalesce(side not in ('buy', 'sell'), true) then 'side is neither buy nor sell'
         when stream = 'trade' and coalesce(source, 'ws') not in ('ws', 'rest') then 'source is neither ws nor rest'
@@ -27,6 +31,6 @@ select
         else 'a price or quantity is not a decimal number of at most 8 decimals'
     end as reason
 from strict_lines
-where not {{ line_format.is_trade(symbol) }}
-    and not {{ line_format.is_quote(symbol) }}
+where not {{ line_format.is_trade(symbol, day) }}
+    and not {{ line_format.is_quote(symbol, day) }}
     and not {{ line_format.is_absent(symbol) }}

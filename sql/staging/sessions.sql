@@ -31,14 +31,17 @@ told as (
         starts.mode,
         utc_time(connected_us) as connected_at,
         utc_time(subscribed_us) as subscribed_at,
-        utc_time(ended_us) as ended_at,
+        -- one collector a lake: the next run's start ends what was left open
+        utc_time(coalesce(ended_us, later.recv_us)) as ended_at,
         ended_by,
         symbols,
         clock_offset_us,
         stalls,
         dropped_messages
     from connections
-    asof left join starts on connections.conn >= starts.recv_us
+    asof left join starts on coalesce(connections.connected_us, connections.conn) >= starts.recv_us
+    asof left join starts as later
+        on coalesce(connections.connected_us, connections.conn) < later.recv_us
 )
 
 select
