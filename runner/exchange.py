@@ -56,7 +56,11 @@ class ExchangeBuild:
             self.report.units += [
                 unit for unit in units if self.choice.day in (None, unit.day) and not self.relations
             ]
-        self._publish([unit for plan in plans for unit in plan.units], until_us)
+        units = [unit for plan in plans for unit in plan.units]
+        # bars that read a published day file wait until this build has replaced it
+        waiting = [unit for unit in units if unit.reads_published(self.base / "work")]
+        self._publish([unit for unit in units if unit not in waiting], until_us)
+        self._publish(waiting, until_us)
         for model in derived.models_in_order(self.models):
             self._publish(
                 self._derived(model, symbols),

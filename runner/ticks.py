@@ -90,8 +90,12 @@ class Ticks:
         return tuple(sorted(found))
 
     def has_copies(self, stream: str, hours: list[int]) -> bool:
-        """Whether an id of these hours may be in two files."""
-        return any((stream, hour) in self.overlapping for hour in hours)
+        """Whether an id of these hours may be in two files.
+
+        A day file that is a source may be replaced in this very build, by one that holds all.
+        """
+        is_kept = any(day_text(hour // 24) in self.kept[stream] for hour in hours)
+        return is_kept or any((stream, hour) in self.overlapping for hour in hours)
 
     def kept_days(self) -> set[str]:
         """The days that have a day file as a source."""

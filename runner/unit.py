@@ -29,6 +29,11 @@ class Unit:
     note: dict = field(default_factory=dict, hash=False)
     context: dict = field(default_factory=dict, hash=False)
 
+    def reads_published(self, workshop: Path) -> bool:
+        """Whether bars are made from day files of ticks, not from hour parts alone."""
+        sources = self.context.get("sources", {}).values() if self.relation == "bars_1s" else ()
+        return any(not path.is_relative_to(workshop) for paths in sources for path in paths)
+
     def __str__(self) -> str:
         return f"{self.relation} {self.symbol or self.exchange} {self.day}"
 
