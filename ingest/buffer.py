@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from sys import maxsize
 
-HOUR_US = 3_600_000_000
+from runner.paths import HOUR_US
 
 # Bytes of lines that may wait before trades are dropped (they can be fetched by id later), and
 # before quotes are dropped too. Some minutes of a busy market, for a disk that is full for a while.

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from loguru import logger
 
-from ingest.buffer import HOUR_US, Segment
+from ingest.buffer import Segment
 from ingest.part import Part
 from ingest.unsealed import Unsealed
+from runner.paths import HOUR_US
 
 # Parts that may wait to be sealed; then the writer waits.
 SEALS_WAITING = 128

@@ -4,9 +4,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ingest.buffer import HOUR_US
 from runner.files import replace, sync_folder
-from runner.paths import PART, part_name
+from runner.paths import HOUR_US, PART, part_name
 
 OPEN = ".open"
 

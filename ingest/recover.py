@@ -9,11 +9,12 @@ import click
 from loguru import logger
 
 from ingest import sessions, unsealed
-from ingest.buffer import HOUR_US, Lane, Room
+from ingest.buffer import Lane, Room
 from ingest.journal import Journal
 from ingest.part import OPEN, moment, seal
 from runner.config import Lake
 from runner.lock import hold, is_held
+from runner.paths import HOUR_US
 
 # A part's end is searched this far back for the newest line of each connection.
 TAIL_BYTES = 2**20

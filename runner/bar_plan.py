@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from runner import notes
-from runner.ticks import HOUR_US, HOURS, day_text
+from runner.paths import HOUR_US
+from runner.ticks import HOURS, day_text
 from runner.unit import Unit
 
 if TYPE_CHECKING:

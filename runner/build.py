@@ -112,8 +112,11 @@ def build(
                 hold(lake.base / "build.lock", "building this lake", wait_s=BUILD_WAIT_S)
             )
             recover(lake)
-        if choice != EVERYTHING or not unchanged.is_unchanged(lake):
+        found = unchanged.sources(lake)
+        if choice != EVERYTHING or not unchanged.is_unchanged(lake, found):
             _build(lake, choice, dry_run, threads or os.cpu_count() or 1, report)
+            if not dry_run and not report.failed and choice == EVERYTHING:
+                unchanged.note(lake, found)
     report.seconds = time.monotonic() - started
     return report
 
@@ -125,7 +128,6 @@ def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Repo
     from runner.models import Models
     from runner.workers import Workers
 
-    built_from = unchanged.sources(lake)
     if not dry_run:
         # what a build left that was killed; this one holds the lock
         shutil.rmtree(lake.base / "work" / "publishing", ignore_errors=True)
@@ -141,8 +143,6 @@ def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Repo
             report.catalog = lake_db.renew(con, models, dry_run, broken)
     if not dry_run:
         models.save()
-    if not dry_run and not report.failed and choice == EVERYTHING:
-        unchanged.note(lake, built_from)
 
 
 def selected(models: "Models", select: str) -> frozenset[str]:

@@ -104,5 +104,4 @@ def _published(
     days = published_days(
         models.lake.base, model, exchange, symbol if "{symbol}" in model.file else None
     )
-    found = cache.read(con, list(days.values()))
-    return {day: (path, found[path]) for day, path in days.items() if path in found}
+    return cache.of_days(con, days)

@@ -52,6 +52,13 @@ class Metadata:
             self.seen[path.as_posix()] = found[path]
         return {path: cached.published for path, cached in found.items()}
 
+    def of_days(
+        self, con: duckdb.DuckDBPyConnection, days: dict[str, Path]
+    ) -> dict[str, tuple[Path, Published]]:
+        """The path and metadata of a relation's files by day; what read() leaves out is missing."""
+        found = self.read(con, list(days.values()))
+        return {day: (path, found[path]) for day, path in days.items() if path in found}
+
     def save(self) -> None:
         """Write the cache, if it changed."""
         if self.seen != self.known:

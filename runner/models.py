@@ -51,19 +51,22 @@ class Models:
         self._cache = lake.base / "work" / "reads.json"
         self._saved = _cached(self._cache)
         self.parsed: dict[str, list[str]] = dict(self._saved)
-        clash = sorted(set(self.models) & set(self.macros))
-        patterns: dict[str, Path] = {}
+        self._refuse_clashes()
+
+    def _refuse_clashes(self) -> None:
+        """No name and no place of files may be taken twice."""
+        for name in sorted(set(self.models) & set(self.macros)):
+            raise click.ClickException(
+                f"{self.macros[name]}: a relation is called {name} too; rename one of them"
+            )
+        places: dict[str, Path] = {}
         for one in self.stored():
-            if one.file in patterns:
+            if one.file in places:
                 raise click.ClickException(
-                    f"{one.path}: its files would lie where those of {patterns[one.file]} do; "
+                    f"{one.path}: its files would lie where those of {places[one.file]} do; "
                     "give `-- file:` another path"
                 )
-            patterns[one.file] = one.path
-        if clash:
-            raise click.ClickException(
-                f"{self.macros[clash[0]]}: a relation is called {clash[0]} too; rename one of them"
-            )
+            places[one.file] = one.path
 
     def __getitem__(self, name: str) -> Model:
         return self.models[name]

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 PART = re.compile(r"^part_(\d+)(?:_(\d+))?\.jsonl$")
+HOUR_US = 3_600_000_000
 DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 REPAIR = re.compile(r"^repair_(\d+)_.+\.jsonl$")
 

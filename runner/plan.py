@@ -12,10 +12,10 @@ from runner.bar_plan import bar_units
 from runner.inventory import Symbol, published_days
 from runner.metadata import Metadata, Published
 from runner.models import Models
-from runner.paths import encode
+from runner.paths import HOUR_US, encode
 from runner.publish import target
 from runner.stage import run, unit_values
-from runner.ticks import HOUR_US, HOURS, Ticks, day_text, hours_of, view_ticks
+from runner.ticks import HOURS, Ticks, day_text, hours_of, view_ticks
 from runner.unit import Unit, why_stale
 
 # What the plan computes, in the order in which one reads the other; `covers` and `tape_days` are
@@ -82,9 +82,7 @@ class Planner:
         return SymbolPlan(self.symbol.name, units, lost)
 
     def _published(self, cache: Metadata, name: str) -> dict[str, tuple[Path, Published]]:
-        days = published_days(self.base, self.models[name], *self.of)
-        found = cache.read(self.con, list(days.values()))
-        return {day: (path, found[path]) for day, path in days.items() if path in found}
+        return cache.of_days(self.con, published_days(self.base, self.models[name], *self.of))
 
     def _tables(self) -> None:
         """Load the notes and compute the plan's relations."""

@@ -8,6 +8,7 @@ import duckdb
 from runner.inventory import Symbol
 from runner.metadata import Published
 from runner.models import Models
+from runner.paths import HOUR_US
 from runner.publish import scan
 from runner.stage import run, unit_values
 
@@ -16,7 +17,6 @@ COLUMNS = {
     "quotes": "update_id, bid, bid_qty, ask, ask_qty, ts_event, ts_recv",
 }
 HOURS = {"trades": "trade_hours", "quotes": "quote_hours"}
-HOUR_US = 3_600_000_000
 
 
 class Ticks:

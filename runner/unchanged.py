@@ -40,12 +40,15 @@ def results(lake: Lake) -> str:
     return digest.hexdigest()
 
 
-def is_unchanged(lake: Lake) -> bool:
-    """Whether all is as the last whole build left it, and no lake.next.db waits."""
+def is_unchanged(lake: Lake, found: str) -> bool:
+    """Whether all is as the last whole build left it, and no lake.next.db waits.
+
+    `found`: sources() as they are now.
+    """
     mark = _mark(lake)
     if lake.db.with_name("lake.next.db").exists():
         return False
-    return mark.exists() and mark.read_text(encoding="utf-8") == f"{sources(lake)} {results(lake)}"
+    return mark.exists() and mark.read_text(encoding="utf-8") == f"{found} {results(lake)}"
 
 
 def note(lake: Lake, built_from: str) -> None:
