@@ -1,9 +1,40 @@
 """Fixtures that many tests share."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import lakes
 import pytest
+from campaign import Campaign
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rounds", type=int, help="rounds of a campaign (default: as many as fit)")
+    parser.addoption("--seed", type=int, default=1, help="seed of a campaign's first round")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long runs only where they are asked for."""
+    if "soak" in (config.option.markexpr or ""):
+        return
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.skip(reason="long run: ask for it with -m soak"))
+
+
+@pytest.fixture
+def campaign(request: pytest.FixtureRequest) -> Iterator[Callable[[str, int], Campaign]]:
+    """Starts a campaign of a name and a usual number of rounds, and prints what it met (-s)."""
+    started: list[Campaign] = []
+
+    def start(name: str, rounds: int) -> Campaign:
+        asked = request.config.getoption("--rounds") or rounds
+        started.append(Campaign(name, asked, request.config.getoption("--seed")))
+        return started[-1]
+
+    yield start
+    for one in started:
+        print(f"\n{one.table()}\n")
 
 
 @pytest.fixture
