@@ -16,7 +16,7 @@ from ingest.drops import Drops
 from ingest.feed import Desk, Feed
 from ingest.link import Link, Socket
 from ingest.plan import Plan
-from ingest.pulse import Watch
+from ingest.pulse import Stall, Watch
 from ingest.sessions import SessionLog
 from ingest.writer import Writer
 
@@ -172,10 +172,15 @@ class Connections:
     async def _guard(self, link: Link) -> None:
         """Tell of streams that only seem alive."""
 
-        def tell(stalled: dict[str | None, str]) -> None:
-            for symbol, why in stalled.items():
-                self._log.note("stalled", link.feed.conn, symbol=symbol, detail=why)
-                self._calm.say("WARNING", "stalled: {}: {}", symbol or "all symbols", why)
+        def tell(stall: Stall) -> None:
+            conn, symbol, why = link.feed.conn, stall.symbol, stall.why
+            if stall.quotes_until_us is None:
+                self._log.note("stalled", conn, symbol=symbol, detail=why)
+            else:
+                # Noted for when it began: trades went on, and with them the cover of old quotes.
+                own = {"symbol": symbol, "stream": "bookTicker", "detail": why}
+                self._log.note("stalled", conn, at_us=stall.quotes_until_us, **own)
+            self._calm.say("WARNING", "stalled: {}: {}", symbol or "all symbols", why)
 
         await link.look(tell)
 

@@ -121,7 +121,7 @@ class Feed:
         decode = self._decoder(binance.TradeFrame, binance.LiveTradeFrame)
         line = binance.trade_line(symbol, self.conn)
         room, add, meter = desk.room, desk.lanes[symbol].add, desk.meters[symbol]
-        pulse, latency = watch.pulses[symbol], meter.latencies.append
+        note, latency = watch.pulses[symbol].trade, meter.latencies.append
 
         def on_trade(payload: bytes) -> None:
             frame = decode(payload)
@@ -131,8 +131,7 @@ class Feed:
             watch.heard_us = recv_us = stamp(frame)
             if b"\\" in payload:
                 trade.p, trade.q = text(trade.p), text(trade.q)
-            if trade.t > pulse.newest_id:
-                pulse.newest_id = trade.t
+            note(recv_us, trade.t)
             meter.trades += 1
             meter.price = trade.p
             latency(recv_us - trade.E)
@@ -148,13 +147,14 @@ class Feed:
         decode = self._decoder(binance.QuoteFrame, binance.LiveQuoteFrame)
         line = binance.quote_line(symbol, self.conn)
         room, add, meter = desk.room, desk.lanes[symbol].add, desk.meters[symbol]
+        pulse = watch.pulses[symbol]
 
         def on_quote(payload: bytes) -> None:
             frame = decode(payload)
             quote = frame.data
             if quote.s != symbol:
                 raise Refused(f"a quote of {quote.s} in the stream of {symbol}")
-            watch.heard_us = recv_us = stamp(frame)
+            watch.heard_us = pulse.quote_us = recv_us = stamp(frame)
             if b"\\" in payload:
                 quote.b, quote.a = text(quote.b), text(quote.a)
                 quote.B, quote.A = text(quote.B), text(quote.A)

@@ -13,7 +13,7 @@ from ingest import binance
 from ingest.buffer import Room
 from ingest.clock import Clock
 from ingest.feed import Feed
-from ingest.pulse import Watch
+from ingest.pulse import Stall, Watch
 from ingest.writer import Writer
 
 # The exchange cuts a connection after 24 hours.
@@ -167,10 +167,10 @@ class Link:
             told = "lost without a closing message"
         self.ended = self.ended or told
 
-    async def look(self, on_stall: Callable[[dict[str | None, str]], None]) -> None:
+    async def look(self, on_stall: Callable[[Stall], None]) -> None:
         """Look at the connection every second; `due` is set when it needs a successor.
 
-        `on_stall`: told what has stalled (None = all symbols) and why.
+        `on_stall`: told of each thing that has stalled, once.
         """
         loop = asyncio.get_running_loop()
         tick_s = max(self._clock.real_seconds(1.0), LEAST_TICK_S)
@@ -183,7 +183,7 @@ class Link:
             late = not late and loop.time() - started > tick_s + LATE_S
             if late or self._socket.state is not State.OPEN:
                 continue
-            if stalled := self._watch.stalled():
-                on_stall(stalled)
+            for stall in self._watch.stalled():
+                on_stall(stall)
                 self.stalled = True
                 self.due.set()

@@ -1,9 +1,11 @@
 """Whether data still flows: kline_1s comes every second for every symbol and counts its trades.
 
-A pair that nobody trades is quiet, not stalled: its klines go on.
+A pair that nobody trades is quiet, not stalled: its klines go on. Quotes have no heartbeat, but a
+trade changes the best quote: trades without any quote after them mean that the quotes stalled.
 """
 
 import time
+from typing import NamedTuple
 
 from ingest.clock import Clock
 
@@ -20,14 +22,32 @@ SILENCE_S = 60.0
 # Real seconds that the first data may take, however fast a replay's clock runs.
 FIRST_DATA_S = 1.0
 STEADY_BEATS = 60
+# The quote that a trade left may have come this long before the trade itself.
+QUOTE_NEAR_US = 1_000_000
+
+
+class Stall(NamedTuple):
+    """What has stalled and why. `symbol`: None = all. `quotes_until_us`: only the quotes did, the
+    last one came then."""
+
+    symbol: str | None
+    why: str
+    quotes_until_us: int | None = None
 
 
 class Pulse:
-    """The signs of life of one symbol on one connection."""
+    """The signs of life of one symbol on one connection.
 
-    __slots__ = ("beat_us", "beats", "newest_id", "owed_id", "owed_us", "patience_s")
+    `quote_us`: the newest quote; `unquoted_us`: the first trade that came well after it.
+    """
+
+    __slots__ = (
+        *("beat_us", "beats", "newest_id", "owed_id", "owed_us", "patience_s"),
+        *("quote_us", "unquoted_us"),
+    )
 
     def __init__(self, patience_s: float) -> None:
+        self.quote_us = self.unquoted_us = 0
         self.beat_us = 0
         self.beats = 0
         self.newest_id = -1
@@ -42,6 +62,23 @@ class Pulse:
         # The first one may count trades from before the subscription.
         if self.beats > 1 and trades > 0 and self.newest_id < last_id and self.owed_id < 0:
             self.owed_id, self.owed_us = last_id, recv_us
+
+    def trade(self, recv_us: int, trade_id: int) -> None:
+        """Note a trade."""
+        if trade_id > self.newest_id:
+            self.newest_id = trade_id
+        if self.unquoted_us <= self.quote_us + QUOTE_NEAR_US:
+            self.unquoted_us = recv_us
+
+    def why_unquoted(self, now_us: int) -> str | None:
+        """Why the quotes of this symbol count as stalled, None when they do not."""
+        # Without any quote so far (a recording of trades alone) nothing is expected.
+        if not 0 < self.quote_us < self.unquoted_us - QUOTE_NEAR_US:
+            return None
+        waited_s = (now_us - self.unquoted_us) / 1e6
+        return (
+            f"no quote for {waited_s:.0f} s after a trade" if waited_s > self.patience_s else None
+        )
 
     def why_stalled(self, now_us: int, subscribed_us: int) -> str | None:
         """Why this symbol counts as stalled, None when it does not."""
@@ -75,37 +112,39 @@ class Watch:
         self.subscribed_us = self._clock.heard_until()
         self._subscribed = time.monotonic()
 
-    def stalled(self) -> dict[str | None, str]:
-        """What has stalled since the last look and why; the key None stands for all symbols."""
+    def stalled(self) -> list[Stall]:
+        """What has stalled since the last look."""
         if self.subscribed_us is None or len(self.suspects) == len(self.pulses):
-            return {}
+            return []
         now_us = self._clock.heard_until()
         if any(pulse.beats for pulse in self.pulses.values()):
             found = self._without_pulse(now_us)
         else:
             found = self._silent(now_us)
-        for symbol in found:
-            self._lose_patience(symbol)
-        self.suspects.update(found)
-        if len(found) == len(self.pulses):
-            return {None: next(iter(found.values()))}
+        for stall in found:
+            self._lose_patience(stall.symbol)
+        self.suspects.update(stall.symbol for stall in found)
+        whole = [stall for stall in found if stall.quotes_until_us is None]
+        return [Stall(None, found[0].why)] if len(whole) == len(self.pulses) else found
+
+    def _without_pulse(self, now_us: int) -> list[Stall]:
+        found = []
+        for symbol, pulse in self.pulses.items():
+            if symbol in self.suspects:
+                continue
+            if why := pulse.why_stalled(now_us, self.subscribed_us):
+                found.append(Stall(symbol, why))
+            elif why := pulse.why_unquoted(now_us):
+                found.append(Stall(symbol, why, pulse.quote_us))
         return found
 
-    def _without_pulse(self, now_us: int) -> dict[str, str]:
-        return {
-            symbol: why
-            for symbol, pulse in self.pulses.items()
-            if symbol not in self.suspects
-            and (why := pulse.why_stalled(now_us, self.subscribed_us))
-        }
-
-    def _silent(self, now_us: int) -> dict[str, str]:
+    def _silent(self, now_us: int) -> list[Stall]:
         silent_s = (now_us - max(self.heard_us, self.subscribed_us)) / 1e6
         if silent_s <= (SILENCE_S if self.heard_us else PATIENCE_S):
-            return {}
+            return []
         if not self.heard_us and time.monotonic() - self._subscribed < FIRST_DATA_S:
-            return {}
-        return dict.fromkeys(self.pulses, f"no data for {silent_s:.0f} s")
+            return []
+        return [Stall(symbol, f"no data for {silent_s:.0f} s") for symbol in self.pulses]
 
     def _lose_patience(self, symbol: str) -> None:
         pulse = self.pulses[symbol]

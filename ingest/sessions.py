@@ -15,6 +15,7 @@ class Line(msgspec.Struct):
     """One line of the session log; absent values are null, times in µs.
 
     `offset`: the exchange's time minus ours. `first_id`, `last_id`, `count`: what was dropped.
+    `stalled` is noted for when it was found; of the quotes alone (`stream`) for the last one.
     """
 
     event: str
@@ -38,9 +39,11 @@ class SessionLog:
         self._lane = lane
         self._now_us = now_us
 
-    def note(self, event: str, conn: int | None = None, **facts: object) -> None:
-        """Add a line."""
-        line = Line(event, self._now_us(), conn, **facts)
+    def note(
+        self, event: str, conn: int | None = None, at_us: int | None = None, **facts: object
+    ) -> None:
+        """Add a line. `at_us`: when it was, if not now."""
+        line = Line(event, at_us or self._now_us(), conn, **facts)
         self._lane.add(line.ts_recv, encode(line))
 
 

@@ -161,7 +161,9 @@ def _oversized(fault: Fault, events: Events, start_us: int) -> Events:
     due = next(times)
     for event in events:
         yield event
-        if due is not None and event.recv_us >= due and fault.hits(event.symbol, event.stream):
+        whole = type(event) not in (Garbled, Oversized)  # what nobody can read is not repeated
+        hit = whole and fault.hits(event.symbol, event.stream)
+        if due is not None and event.recv_us >= due and hit:
             yield Oversized(event, event.recv_us, event.stream, event.symbol, fault.count("size"))
             due = next(times, None)
 

@@ -5,7 +5,7 @@ import time
 
 import lakes
 import pytest
-from wire import Wire, collect, events, ids, kline, lake, quote, trade
+from wire import Wire, collect, events, ids, kline, lake, quote, rows, trade
 
 from ingest.backoff import Backoff
 from ingest.buffer import Room
@@ -103,6 +103,28 @@ def test_trades_that_a_kline_counts_and_that_do_not_come_mean_stalled(tmp_path):
     (stalled,) = events(here, "stalled")
     assert stalled["symbol"] == "SOLUSDT" and "did not arrive" in stalled["detail"]
     assert summary.reconnects == 1
+
+
+def test_quotes_that_stall_alone_are_noticed_by_the_trades_that_go_on(tmp_path):
+    source = Market(["SOLUSDT", "SUIUSDT"], duration_s=130)
+    faults = ["stall=at:60s,symbol:SOLUSDT,stream:bookTicker"]
+    here, summary, exchange = replayed(tmp_path / "lake", source, 70.0, faults)
+    (stalled,) = events(here, "stalled")
+    assert (stalled["symbol"], stalled["stream"]) == ("SOLUSDT", "bookTicker")
+    assert summary.reconnects == 1 and "after a trade" in stalled["detail"]
+    quotes = [row for row in rows(here) if row["stream"] == "bookTicker"]
+    own = [row["ts_recv"] for row in quotes if row["conn"] == stalled["conn"]]
+    assert stalled["ts_recv"] == max(own)  # from there on the quotes are not known
+    assert len({row["conn"] for row in quotes}) == 2
+    complete(here, exchange)
+
+
+def test_a_recording_without_quotes_is_not_stalled(tmp_path):
+    source = Market(["SOLUSDT"], duration_s=100)
+    faults = ["stall=at:0s,stream:bookTicker"]
+    here, summary, _ = replayed(tmp_path / "lake", source, 70.0, faults)
+    assert not ids(here, "bookTicker") and ids(here)
+    assert summary.reconnects == 0 and not events(here, "stalled")
 
 
 def test_a_quiet_pair_is_not_stalled(tmp_path):

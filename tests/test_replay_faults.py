@@ -242,6 +242,17 @@ def test_all_faults_of_the_stream_work_together():
     }
 
 
+def test_a_message_that_nobody_can_read_is_not_repeated_oversized():
+    oversized = "size:2000,stream:bookTicker"
+    faults = [f"oversized=every:{period}s,{oversized}" for period in (2, 3)]
+    faults += ["malformed=every:1s,count:20,stream:bookTicker", "malformed=every:1s,count:9"]
+    heard, exchange = _replayed(*faults)
+    huge = [text for text in heard.texts if len(text) == 2000]
+    assert heard.code == 4000 and huge
+    assert all(json.loads(text)["data"]["u"] for text in huge)
+    assert set(exchange.delivered["SOLUSDT"]) < set(IDS["SOLUSDT"])
+
+
 def test_a_client_can_leave_during_a_stall_and_come_back_to_data():
     market, faults = Market(("SUIUSDT",), duration_s=1800), ["stall=at:5s,pings:no"]
 
