@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from runner.files import replace, sync_folder
+from runner.lease import replace_unread
 from runner.paths import day_folder, encode
 from runner.sql_files import Model
 
@@ -89,14 +90,15 @@ def _json(value: dict) -> str:
 
 
 def move(staging: Path, path: Path) -> None:
-    """Sync a finished file and put it over the old one; a reader's open handle on Windows is
-    waited for.
+    """Sync a finished file and put it over the old one; who has that open is waited for, where the
+    system tells.
     """
     with staging.open("r+b") as file:
         os.fsync(file.fileno())
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        replace(staging, path)
+        if not replace_unread(staging, path):
+            replace(staging, path)
     except PermissionError:
         staging.unlink(missing_ok=True)
         raise
