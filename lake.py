@@ -2,7 +2,9 @@
 lake.connect().sql("from bars_1m")`.
 """
 
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import click
@@ -13,23 +15,37 @@ from runner.command import build, graph, ls, shell, sql
 from runner.demo import demo
 from runner.init import init
 
+STOPPED = "stopped before it was done; what it wrote is whole, the same command does the rest"
+
 
 class Commands(click.Group):
     """Commands whose errors are one sentence; `--debug` shows where they come from."""
 
     def invoke(self, ctx: click.Context) -> object:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _as_ctrl_c)
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except KeyboardInterrupt:
+            raise click.ClickException(STOPPED) from None
         except BrokenPipeError:  # `lake sql … | head`: the reader has enough
             sys.stdout = None
             raise click.exceptions.Exit(0) from None
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
+            if str(error) == "Query interrupted":  # how DuckDB reports Ctrl+C
+                raise click.ClickException(STOPPED) from None
             text = " ".join(str(error).split()) or type(error).__name__
             raise click.ClickException(f"{text} (`lake --debug …` shows where)") from error
+
+
+def _as_ctrl_c(number: int, frame: object) -> None:
+    """End as Ctrl+C would, also where a shell started us with Ctrl+C ignored."""
+    handler = signal.getsignal(signal.SIGINT)
+    (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
 
 
 @click.group(

@@ -32,6 +32,8 @@ from runner.paths import encode
 LOCK = "collector.lock"
 DOING = "collecting into this lake"
 OVER = "the recording is over"
+# A build that seals what a killed collector left is waited for: it takes a moment.
+RECOVERY_S = 8.0
 TELL_DROPS_S = 5.0
 SWITCH_S = 0.0005
 # Sockets closed by then, whatever the other side does; the rest of the 10 s is for the disk.
@@ -91,7 +93,7 @@ async def run(
 
     `on_reconnect`: called with the id of each connection made after a lost one, once data flows.
     """
-    with hold(lake.base / LOCK, DOING):
+    with hold(lake.base / LOCK, DOING, others_s=RECOVERY_S):
         recover_held(lake)
         async with rest.session(plan.rest_url) as http:
             clock = Clock()

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from runner.paths import HOUR_US
 # A part's end is searched this far back for the newest line of each connection.
 TAIL_BYTES = 2**20
 CHUNK_BYTES = 2**16
+RECOVERING = "sealing what a killed collector left"
 LINE = re.compile(rb'"ts_recv":(\d+),.*"conn":(\d+)\}$')
 
 
@@ -41,11 +43,12 @@ def recover(lake: Lake) -> Recovered:
     lock = lake.base / "collector.lock"
     if is_held(lock):
         return Recovered()
-    try:
-        with hold(lock, "collecting into this lake"):
-            return recover_held(lake)
-    except click.ClickException:
-        return Recovered()  # a collector has just started, and recovers by itself
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hold(lock, RECOVERING))
+        except click.ClickException:
+            return Recovered()  # a collector has just started, and recovers by itself
+        return recover_held(lake)
 
 
 def recover_held(lake: Lake) -> Recovered:
@@ -77,13 +80,20 @@ def _put_torn_tail_aside(path: Path) -> bool:
         if whole < end:
             file.seek(whole)
             stem = path.name.removesuffix(OPEN).removesuffix(".jsonl")
-            with path.with_name(f"{stem}.torn").open("ab") as aside:
-                aside.write(file.read())
-                aside.flush()
-                os.fsync(aside.fileno())
+            _keep(file.read(), path.with_name(f"{stem}.torn"))
             file.truncate(whole)
         os.fsync(file.fileno())
     return whole < end
+
+
+def _keep(tail: bytes, aside: Path) -> None:
+    """Add a half line to a file, unless a recovery that was killed has just done so."""
+    if aside.exists() and aside.read_bytes().endswith(tail):
+        return
+    with aside.open("ab") as file:
+        file.write(tail)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _end_of_whole_lines(file, end: int) -> int:

@@ -112,6 +112,7 @@ def build(
                 hold(lake.base / "build.lock", "building this lake", wait_s=BUILD_WAIT_S)
             )
             recover(lake)
+            _clear(lake)
         found = unchanged.sources(lake)
         if choice != EVERYTHING or not unchanged.is_unchanged(lake, found):
             _build(lake, choice, dry_run, threads or os.cpu_count() or 1, report)
@@ -121,6 +122,16 @@ def build(
     return report
 
 
+def _clear(lake: Lake) -> None:
+    """Remove what a build left that was killed; this one holds the lock."""
+    for name in ("publishing", "spill"):
+        for left in (lake.base / "work" / name).glob("*"):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
 def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Report) -> None:
     from runner import engine, inventory, lake_db
     from runner.exchange import ExchangeBuild
@@ -128,9 +139,6 @@ def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Repo
     from runner.models import Models
     from runner.workers import Workers
 
-    if not dry_run:
-        # what a build left that was killed; this one holds the lock
-        shutil.rmtree(lake.base / "work" / "publishing", ignore_errors=True)
     models = Models(lake)
     selected(models, choice.select)
     with engine.connect(models) as con, Workers(models, threads) as workers:

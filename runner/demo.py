@@ -50,6 +50,15 @@ def demo(folder: Path) -> None:
     Example:
       lake demo
     """
+    from runner.lock import hold
+
+    _refuse(folder)
+    with hold(folder / "demo.lock", "giving the demo in this folder"):
+        _give(folder)
+
+
+def _give(folder: Path) -> None:
+    """The tour itself, in a folder of its own."""
     from runner import logs
     from runner.build import build
     from runner.config import load
@@ -86,7 +95,9 @@ def _collect(lake: "Lake") -> None:
     try:
         click.echo(f"   lake replay --speed max --fault {FAULT}   → {ws_url}")
         click.echo("2  Collecting it over a real WebSocket …")
-        collect(lake, ws_url=ws_url, rest_url=rest_url)
+        ended = collect(lake, ws_url=ws_url, rest_url=rest_url).ended
+        if ended.startswith("SIG"):  # the collector ends in order; so does the tour
+            raise KeyboardInterrupt
         exchange.wait(timeout=20)
     finally:
         exchange.kill()
@@ -113,22 +124,23 @@ def _show(lake: "Lake", folder: Path) -> None:
         click.echo()
 
 
-def _fresh(folder: Path) -> None:
-    """Make the demo's lake; what an earlier demo left goes, a folder that is not its own is
-    refused.
-    """
+def _refuse(folder: Path) -> None:
+    """Refuse a folder that is not a demo's own."""
     config = folder / "config.yml"
     if config.exists() and not config.read_text(encoding="utf-8").startswith(MARK):
         raise click.ClickException(
             f"{folder} holds a lake that is not the demo's; name another folder: lake demo tour"
         )
-    if config.exists():
-        shutil.rmtree(folder / "data", ignore_errors=True)
-        (folder / "lake.db").unlink(missing_ok=True)
-    elif folder.exists() and any(folder.iterdir()):
+    others = {path.name for path in folder.glob("*")} - {"demo.lock"}
+    if others and not config.exists():
         raise click.ClickException(f"{folder} is not empty; name another folder: lake demo tour")
-    folder.mkdir(parents=True, exist_ok=True)
-    config.write_text(CONFIG, encoding="utf-8")
+
+
+def _fresh(folder: Path) -> None:
+    """Make the demo's lake; what an earlier demo left goes."""
+    shutil.rmtree(folder / "data", ignore_errors=True)
+    (folder / "lake.db").unlink(missing_ok=True)
+    (folder / "config.yml").write_text(CONFIG, encoding="utf-8")
 
 
 def _replay() -> tuple[subprocess.Popen, str, str]:

@@ -65,6 +65,8 @@ def _refuse_loss(con: duckdb.DuckDBPyConnection, unit: Unit) -> None:
     kept = f"select {key} from published"
     try:
         missing = _count_without(con, key, unit.path, kept)
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error:
         return  # a damaged file holds nothing that could be lost
     if missing and others:

@@ -6,7 +6,9 @@ locked; then the new one waits beside it as lake.next.db. Nothing of the user's 
 """
 
 import datetime
+import os
 import re
+import shutil
 from collections.abc import Container
 from pathlib import Path
 
@@ -48,12 +50,12 @@ def renew(
         catalog.write_schema(con, models, model)
     if not changed and not following.exists():
         return None
+    # In this order: while lake.next.db is there, the next build takes the swap up again.
     _write(following, text, models)
-    told = _swap(following, lake.db)
     whole = noted.with_suffix(".next")
     whole.write_text(text, encoding="utf-8")
     replace(whole, noted)
-    return told
+    return _swap(following, lake.db)
 
 
 def _changed(noted: Path, text: str) -> str | None:
@@ -79,9 +81,13 @@ def _by_name(text: str) -> dict[str, str]:
 
 
 def _write(path: Path, text: str, models: Models) -> None:
-    """Make a new database file with the catalog, readable by every DuckDB since 1.0."""
-    path.unlink(missing_ok=True)
-    attach = f"attach '{sql_text(path)}' as following (storage_version '{STORAGE}')"
+    """Make a new database file with the catalog, readable by every DuckDB since 1.0; it is there as
+    a whole or not at all.
+    """
+    making = path.with_name("lake.making.db")
+    for left in (making, _wal(making)):
+        left.unlink(missing_ok=True)
+    attach = f"attach '{sql_text(making)}' as following (storage_version '{STORAGE}')"
     with duckdb.connect() as con:
         con.execute(f"{attach}; use following")
         catalog.run_statements(con, text, models)
@@ -92,6 +98,7 @@ def _write(path: Path, text: str, models: Models) -> None:
         names = ", ".join(f"'{name}': '{digest}'" for _, name, digest in own)
         con.execute(f"create macro {OWN}() as map {{{names}}}")
         con.execute("use memory; detach following")
+    replace(making, path)
 
 
 def _objects(database: str) -> str:
@@ -137,9 +144,8 @@ def _swap(following: Path, db: Path) -> str:
         if foreign:
             yours = ", ".join(foreign[:3])
             kept = f"; the old one, which holds {yours} of yours, is kept: {_keep(db)}"
-    wal = db.with_name(f"{db.name}.wal")
     try:
-        wal.unlink(missing_ok=True)
+        _wal(db).unlink(missing_ok=True)
         replace(following, db)
     except PermissionError as error:
         return _waiting(db, str(error))
@@ -164,16 +170,34 @@ def _foreign(old: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _keep(db: Path) -> str:
-    """Move a lake.db with the user's own objects aside; returns how to attach it."""
+    """Give a lake.db with the user's own objects a second name; returns how to attach it.
+
+    It keeps its own name too, so that there is a lake.db at every moment, until the new one takes
+    that; its write-ahead log goes first, as neither is worth anything without the other.
+    """
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = db.with_name(f"lake.{stamp}.db")
     while aside.exists():
         aside = aside.with_name(f"{aside.stem}_.db")
-    wal = db.with_name(f"{db.name}.wal")
-    if wal.exists():
-        replace(wal, aside.with_name(f"{aside.name}.wal"))
-    replace(db, aside)
-    return f"attach '{aside}' as mine"
+    kept = [old for old in db.parent.glob("lake.*.db") if old.samefile(db)]
+    if not kept:  # else by a build that was killed just then
+        for old, name in ((_wal(db), _wal(aside)), (db, aside)):
+            if old.exists():
+                _name_twice(old, name)
+    return f"attach '{(kept or [aside])[0]}' as mine"
+
+
+def _name_twice(path: Path, name: Path) -> None:
+    """A second name for a file, or a copy where the file system knows one name only."""
+    try:
+        os.link(path, name)
+    except OSError:
+        shutil.copy2(path, name)
+
+
+def _wal(db: Path) -> Path:
+    """A database's write-ahead log."""
+    return db.with_name(f"{db.name}.wal")
 
 
 def _waiting(db: Path, error: str) -> str:

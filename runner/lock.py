@@ -60,19 +60,20 @@ class _Holder(msgspec.Struct):
     pid: int
     command: str
     since: str
+    doing: str = ""
 
 
 @contextmanager
-def hold(path: Path, doing: str, wait_s: float = 0) -> Iterator[None]:
+def hold(path: Path, doing: str, wait_s: float = 0, others_s: float = 0) -> Iterator[None]:
     """Hold the lock of a file; ClickException that names the holder when another process has it.
 
     `doing` completes the sentence "Another process is already …"; `wait_s`: how long to wait for
-    the other process to end.
+    the other process to end; `others_s`: the same where that one is doing something else.
     """
     descriptor = _open(path)
     try:
-        _take_in_time(descriptor, path, doing, wait_s)
-        _sign(descriptor)
+        _take_in_time(descriptor, path, doing, wait_s, others_s)
+        _sign(descriptor, doing)
         yield
         os.ftruncate(descriptor, 0)
         _free(descriptor)
@@ -106,30 +107,40 @@ def _open(path: Path) -> int:
         ) from None
 
 
-def _take_in_time(descriptor: int, path: Path, doing: str, wait_s: float) -> None:
-    deadline = time.monotonic() + max(wait_s, PATIENCE_S)
+def _take_in_time(descriptor: int, path: Path, doing: str, wait_s: float, others_s: float) -> None:
+    started = time.monotonic()
     while not _take(descriptor, shared=False):
-        if time.monotonic() > deadline:
+        holder = _holder(path)
+        busy = holder.doing if holder and holder.doing else doing
+        patience_s = max(wait_s, PATIENCE_S, others_s if busy != doing else 0)
+        if time.monotonic() - started > patience_s:
             raise click.ClickException(
-                f"Another process is already {doing} ({_who(path)}): stop it first, or wait"
+                f"Another process is already {busy} ({_who(path)}): stop it first, or wait"
                 " until it has ended"
             )
         time.sleep(POLL_S)
 
 
-def _sign(descriptor: int) -> None:
+def _sign(descriptor: int, doing: str) -> None:
     """Write who we are into the lock file."""
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
     since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     os.ftruncate(descriptor, 0)
     os.lseek(descriptor, 0, os.SEEK_SET)
-    os.write(descriptor, msgspec.json.encode(_Holder(os.getpid(), command, since)))
+    os.write(descriptor, msgspec.json.encode(_Holder(os.getpid(), command, since, doing)))
 
 
 def _who(path: Path) -> str:
-    """The holder in words; the file may be empty for an instant while it is signed."""
-    try:
-        holder = msgspec.json.decode(path.read_bytes(), type=_Holder)
-    except (msgspec.DecodeError, OSError):
+    """The holder in words."""
+    holder = _holder(path)
+    if holder is None:
         return "it has not said yet which process it is"
     return f"process {holder.pid} since {holder.since}: {holder.command}"
+
+
+def _holder(path: Path) -> _Holder | None:
+    """What the file says; None in the instant in which it is signed."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Holder)
+    except (msgspec.DecodeError, OSError):
+        return None

@@ -82,6 +82,8 @@ def _open(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> dict[Path, Publi
     )
     try:
         rows = con.execute(query).fetchall()
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         if len(paths) > 1:
             return {path: one for single in paths for path, one in _open(con, [single]).items()}

@@ -48,7 +48,7 @@ def is_unchanged(lake: Lake, found: str) -> bool:
     mark = _mark(lake)
     if lake.db.with_name("lake.next.db").exists():
         return False
-    return mark.exists() and mark.read_text(encoding="utf-8") == f"{found} {results(lake)}"
+    return mark.exists() and mark.read_bytes() == f"{found} {results(lake)}".encode()
 
 
 def note(lake: Lake, built_from: str) -> None:

@@ -5,13 +5,15 @@ whole database.
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import click
 import duckdb
 
 from runner import engine, notes
 from runner.models import Models
+
+GLANCE_S = 0.1
 
 
 class Workers:
@@ -23,14 +25,19 @@ class Workers:
         self.models, self.local = models, threading.local()
         self.pool = ThreadPoolExecutor(max_workers=threads)
         self.opened: list[duckdb.DuckDBPyConnection] = []
+        self.work: list[Future] = []
         self.shared: dict[str, notes.Table] = {}
         self.version = 0
 
     def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(self, *error) -> None:
-        self.pool.shutdown(wait=True, cancel_futures=True)
+    def __exit__(self, error: type | None, *_) -> None:
+        """Wait for what is being done; after an error or Ctrl+C stop it."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        while wait(self.work, timeout=GLANCE_S).not_done:
+            for con in self.opened if error else ():
+                con.interrupt()  # again and again: it stops one statement only
         for con in self.opened:
             con.close()
 
@@ -67,10 +74,18 @@ class Workers:
             except (duckdb.Error, OSError) as error:
                 return click.ClickException(f"{item}: {error}")
 
-        results = self.pool.map(one, items)
+        self.work = [self.pool.submit(one, item) for item in items]
+        results = map(_result, self.work)
         if len(items) > 1 and sys.stderr is not None and sys.stderr.isatty():
             return list(_shown(results, len(items), doing))
         return list(results)
+
+
+def _result(work: Future) -> object:
+    """What came of it, looked for now and then: on Windows a longer wait is deaf to Ctrl+C."""
+    while wait([work], timeout=GLANCE_S).not_done:
+        pass
+    return work.result()
 
 
 def _shown(results: Iterable, total: int, doing: str) -> Iterable:

@@ -108,10 +108,11 @@ def test_what_a_killed_build_left_in_the_workshop_matches_no_glob_and_goes_away(
     (leftover / "0123.parquet").write_bytes(b"half a file")
     (leftover / "4567").mkdir()
     (leftover / "4567" / "trades.parquet").write_bytes(b"half a file")
-    assert lakes.bring(folder).is_empty
+    spilled = folder / "data" / "work" / "spill" / "duckdb_temp_1_0_storage_DEFAULT-0.tmp"
+    spilled.write_bytes(b"rows")
     assert lakes.ask(folder, "select count(*) from trades") == [(188,)]
-    lakes.bring(folder, full_refresh=True)
-    assert list(leftover.iterdir()) == []
+    assert lakes.bring(folder).is_empty
+    assert list(leftover.iterdir()) == [] and not spilled.exists()
 
 
 def test_nothing_but_published_files_lies_in_their_folders(two_days):

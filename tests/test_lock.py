@@ -42,7 +42,9 @@ def test_the_second_process_learns_who_holds_the_lock(tmp_path):
         with pytest.raises(click.ClickException) as refused, lock.hold(path, "collecting"):
             pass
         assert f"process {process.pid} since 20" in refused.value.message
-        assert refused.value.message.startswith("Another process is already collecting (")
+        assert refused.value.message.startswith(
+            "Another process is already collecting into this lake ("
+        )
         assert "stop it first" in refused.value.message
     finally:
         ended(process)
@@ -83,3 +85,18 @@ def test_an_error_while_it_is_held_frees_the_lock(tmp_path):
     with pytest.raises(RuntimeError), lock.hold(path, "building"):
         raise RuntimeError
     assert lock.is_held(path) is None
+
+
+def test_a_process_that_does_something_else_is_waited_for_one_that_does_the_same_is_not(tmp_path):
+    path = tmp_path / "collector.lock"
+    process = holder(path, 1.5)
+    with (
+        pytest.raises(
+            click.ClickException, match=f"collecting into this lake .process {process.pid}"
+        ),
+        lock.hold(path, "collecting into this lake", others_s=60),
+    ):
+        pass
+    with lock.hold(path, "sealing", others_s=60):
+        assert process.wait(20) == 0
+    ended(process)

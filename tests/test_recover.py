@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 
+import click
 import pytest
 import wire
 from wire import events, lake, rows
@@ -179,3 +180,28 @@ def test_a_collector_recovers_before_it_begins(tmp_path):
 
     asyncio.run(main())
     assert len(rows(here)) == 1 and not list((here.base / "raw").rglob("*.open"))
+
+
+def test_a_half_line_that_a_killed_recovery_has_put_aside_is_kept_once(tmp_path):
+    here = lake(tmp_path / "lake")
+    path = put(here, "part_061.jsonl.open", line(1, 5), tail='{"symbol":"SOL')
+    torn = path.with_name("part_061.torn")
+    torn.write_text('{"symbol":"BTC{"symbol":"SOL')
+    recover.recover(here)
+    assert torn.read_text() == '{"symbol":"BTC{"symbol":"SOL'
+    put(here, "part_061.jsonl.open", tail='{"symbol":"XRP')
+    recover.recover(here)
+    assert torn.read_text() == '{"symbol":"BTC{"symbol":"SOL{"symbol":"XRP'
+
+
+def test_a_recovery_that_cannot_write_the_end_of_a_run_says_so(tmp_path):
+    here = lake(tmp_path / "lake")
+    begin = session("start", START_US, mode="live"), session("connected", START_US + 1, 7)
+    put(here, "part_001.jsonl.open", *begin, folder="binance/_sessions")
+    tomorrow_us = START_US + 86_400_000_000
+    put(here, "part_001.jsonl.open", line(7, tomorrow_us), day="2025-10-21")
+    (here.base / "raw/binance/_sessions/2025-10-21").write_text("in the way")
+    with pytest.raises(click.ClickException, match="the end of a run cannot be written"):
+        recover.recover(here)
+    (here.base / "raw/binance/_sessions/2025-10-21").unlink()
+    assert recover.recover(here).ends == 2
