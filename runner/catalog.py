@@ -87,8 +87,7 @@ def _stored_view(con: duckdb.DuckDBPyConnection, base: Path, model: Model) -> st
     """A view over a relation's files: exchange, symbol and day come from the path, so that filters
     prune files.
     """
-    folder, _, leaf = model.file.rpartition("/")
-    parts = [*folder.split("/"), "year=*", "month=*", "day=*", leaf]
+    parts = _parts(model)
     columns = []
     for row in con.execute(f"describe no_{model.name}").fetchall():
         name, kind = row[0], row[1]
@@ -101,11 +100,37 @@ def _stored_view(con: duckdb.DuckDBPyConnection, base: Path, model: Model) -> st
             columns.append("left(parse_path(filename, 'both_slash')[-1], 10)::date as day")
         else:
             columns.append(f'"{name}"' if kind else name)
-    pattern = "/".join("*" if part.startswith("{") else part for part in parts[:-1]) + "/*.parquet"
-    path = f"{literal(base)}/{pattern}"
+    path = _pattern(base, parts)
     listed = ",\n    ".join(columns)
     options = "filename = true, hive_partitioning = false"
     return f"select\n    {listed}\nfrom read_parquet('{sql_text(path)}', {options})"
+
+
+def _parts(model: Model) -> list[str]:
+    """The steps of a relation's path below the data folder, to the name of a file."""
+    folder, _, leaf = model.file.rpartition("/")
+    return [*folder.split("/"), "year=*", "month=*", "day=*", leaf]
+
+
+def _pattern(base: Path, parts: list[str]) -> str:
+    """The glob that finds all files of a relation."""
+    pattern = "/".join("*" if part.startswith("{") else part for part in parts[:-1])
+    return f"{literal(base)}/{pattern}/*.parquet"
+
+
+def place(base: Path, model: Model) -> dict[str, str | int]:
+    """Where a relation's files lie, for SQL that lists them: glob, name, and which step of a path,
+    counted from its end, is the exchange or the symbol ("null" where none is).
+    """
+    parts = _parts(model)
+    at = {part: parts.index(part) - len(parts) for part in parts}
+    return {
+        "relation": model.name,
+        "pattern": sql_text(_pattern(base, parts)),
+        "name": f"{parts[-1]}.parquet",
+        "exchange_at": at["{exchange}"],
+        "symbol_at": at.get("{symbol}", "null"),
+    }
 
 
 def _schema_path(models: Models, model: Model) -> Path:

@@ -105,7 +105,7 @@ def ls(config_file) -> None:
     width = max(len(name) for name in (*models.models, *models.macros))
     for model in sorted(models.models.values(), key=lambda model: (model.layer, model.name)):
         mark = "*" if models.is_own(model.path) else " "
-        kind = "view" if model.is_view else model.file or "-"
+        kind = "view" if model.is_view else model.file or model.keys.get("severity", "-")
         click.echo(f"{mark} {model.layer:8} {model.name:{width}}  {kind}")
         click.echo(f"{'':{width + 13}}{model.sentence}")
     for name, path in sorted(models.macros.items()):

@@ -152,7 +152,8 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
 
 def _reads(models: Models) -> dict[str, set[str]]:
     """What each model reads, and so what must be made before it."""
-    reads = {name: set(models.reads(name)) for name in models.models}
+    built = [name for name, model in models.models.items() if not model.is_rule]
+    reads = {name: set(models.reads(name)) for name in built}
     for name, noting in NOTED.items():
         for model in noting:
             reads[model].add(name)

@@ -20,7 +20,8 @@ from runner.sql_files import Model, files, model
 
 TICKS = {"trades", "quotes"}
 
-# What the runner fills in for one unit of work; a fingerprint leaves these unexpanded.
+# What the runner fills in for one unit of work; a fingerprint leaves these unexpanded. (`tf` and
+# `width_us` are those of the bars that rules check.)
 UNIT = {
     "exchange": "{exchange}",
     "symbol": "{symbol}",
@@ -31,6 +32,8 @@ UNIT = {
     "complete_until_us": 0,
     "has_copies": True,
     "is_strict": False,
+    "tf": "1s",
+    "width_us": 1_000_000,
 }
 
 
@@ -45,6 +48,7 @@ class Models:
         roots = list(dict.fromkeys([lake.folder, SHIPPED]))
         self.models = {path.stem: model(path) for path in files(roots, "sql", "*/*.sql")}
         self.macros = {path.stem: path for path in files(roots, "macros", "*.sql")}
+        self.roots = roots
         loader = jinja2.FileSystemLoader(roots)
         self.jinja = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)
         self.jinja.filters["structure"] = _structure
@@ -79,23 +83,30 @@ class Models:
         """Whether a file is the lake's own, in place of a shipped one or beside them."""
         return self.lake.folder != SHIPPED and path.is_relative_to(self.lake.folder)
 
+    def file(self, name: str) -> Path:
+        """The lake's own file of a path, else the shipped one."""
+        return next((root / name for root in self.roots if (root / name).exists()), Path(name))
+
     def render(self, name: str, **unit) -> str:
         """The SQL of a model for one unit of work; what a unit leaves out is a placeholder."""
         model = self.models[name]
-        config = self.lake.config
-        sections = {key: getattr(config, key) for key in config.__struct_fields__}
         columns = {}
         if name == "bar_hours":
             columns["trade_columns"] = self.columns_read("trades")
             columns["quote_columns"] = self.columns_read("quotes")
+        return self.rendered(model.path, model.text, **columns, **unit)
+
+    def rendered(self, path: Path, text: str, **values) -> str:
+        """A template of the file `path`, with the configuration and these values filled in."""
+        config = self.lake.config
+        sections = {key: getattr(config, key) for key in config.__struct_fields__}
         try:
-            template = self.jinja.from_string(model.text)
-            return template.render({**UNIT, **sections, **columns, **unit}).strip()
+            template = self.jinja.from_string(text)
+            stored = self.stored()
+            return template.render({**UNIT, "stored": stored, **sections, **values}).strip()
         except jinja2.TemplateError as error:
             line = getattr(error, "lineno", None) or _line_of(error)
-            raise click.ClickException(
-                f"{model.path}, line {line}: {error.message or error}"
-            ) from error
+            raise click.ClickException(f"{path}, line {line}: {error.message or error}") from error
 
     @functools.cache  # noqa: B019 (one Models object lives as long as one command)
     def reads(self, name: str) -> frozenset[str]:

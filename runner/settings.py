@@ -157,6 +157,9 @@ class Repair(Struct, frozen=True, forbid_unknown_fields=True):
 class Rules(Struct, frozen=True, forbid_unknown_fields=True):
     max_spread_bps: Annotated[float, _key("basis points, more than 0", gt=0, le=1e6)]
     max_wide_spread_share: Annotated[float, _key("a share from 0 to 1", ge=0, le=1)]
+    max_outage_seconds: Annotated[float, _key("seconds, 0 or more", ge=0, le=86400)]
+    max_clock_offset_ms: Annotated[float, _key("milliseconds, more than 0", gt=0, le=1e9)]
+    max_latency_ms: Annotated[float, _key("milliseconds, more than 0", gt=0, le=1e9)]
 
 
 class MacroMinute(Struct, frozen=True, forbid_unknown_fields=True):

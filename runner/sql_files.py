@@ -1,8 +1,7 @@
 """The SQL files of a lake, and what their first comment says.
 
 A model is one file of sql/<layer>/, its name the relation's name. The first comment block holds one
-sentence (what one
-row is) and keys: `grain`, `file`, and for rules `severity` and `breaks`.
+sentence (what one row is) and keys: `grain`, `file`, and for rules those of runner/rules.py.
 """
 
 import re
@@ -12,7 +11,7 @@ from pathlib import Path
 import click
 
 RESERVED = {"raw", "work", "logs", "reports", "{exchange}", "{symbol}"}
-KEYS = {"grain", "file", "severity", "breaks"}
+KEYS = {"grain", "file", "severity", "breaks", "checks", "absent", "fails_from"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,11 @@ class Model:
     @property
     def is_view(self) -> bool:
         return self.layer == "views"
+
+    @property
+    def is_rule(self) -> bool:
+        """Whether it is asked by `lake validate` only: never built, and no view of the catalog."""
+        return self.layer == "rules"
 
 
 def files(roots: list[Path], folder: str, pattern: str) -> list[Path]:

@@ -1,0 +1,37 @@
+-- A file that lies where the files of a relation lie, with the exchange, symbol and day of its folders.
+-- grain: file
+with found as (
+    {%- for place in places %}
+    select
+        '{{ place.relation }}' as relation,
+        parse_path(file, 'both_slash') as steps,
+        {{ place.exchange_at }} as exchange_at,
+        {{ place.symbol_at }} as symbol_at,
+        '{{ place.name }}' as name,
+        file
+    from glob('{{ place.pattern }}')
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+
+named as (
+    select
+        * exclude (exchange_at, symbol_at),
+        decode(replace(steps[exchange_at], '%', '\x')::blob) as exchange,
+        if(symbol_at is null, null, decode(replace(steps[symbol_at], '%', '\x')::blob)) as symbol,
+        try_cast(
+            concat_ws('-', split_part(steps[-4], '=', 2), split_part(steps[-3], '=', 2), split_part(steps[-2], '=', 2))
+            as date
+        ) as day
+    from found
+)
+
+select
+    relation,
+    exchange,
+    symbol,
+    day,
+    file,
+    coalesce(steps[-1] = replace(name, '{day}', day::varchar), false) as is_named,
+    exchange = '_schema' as is_schema
+from named

@@ -1,0 +1,187 @@
+"""What a validation looks at: the range asked for, and the relations that rules and reports read.
+
+In the connection of a validation each day-filed relation bears its own name and is narrowed to the
+symbols and days asked for. The files of reports/checked add what is known of files and grid.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import duckdb
+
+from runner import catalog
+from runner.build import did_you_mean
+from runner.models import Models
+from runner.moments import DAY_US, day_of, microseconds
+from runner.publish import file_list, sql_text
+from runner.rules import FAULTS
+from runner.stage import sql_error
+
+WIDTHS_US = {"1s": 1_000_000, "1m": 60_000_000}
+OF_FILES = {
+    "footers": "file varchar, rows bigint",
+    "file_columns": "file varchar, position bigint, name varchar, type varchar",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a validation is asked for. Times in microseconds; None: yesterday and today."""
+
+    symbols: frozenset[str] = frozenset()
+    start_us: int | None = None
+    end_us: int | None = None
+    tf: str = "1s"
+    source: str = "bars"
+
+
+class Checked:
+    """A connection to a lake with all that rules and reports read, and `values` for their SQL."""
+
+    def __init__(self, models: Models, choice: Choice):
+        self.models, self.choice = models, choice
+        self.con = catalog.connect(models.lake)
+        spill = models.lake.base / "work" / "validation"
+        self.con.execute(f"set temp_directory = '{sql_text(spill)}'")
+        for macro in models.macro_sql():  # a lake's catalog may be older than a rule
+            self.con.execute(macro)
+        self.values = {"places": self._places()}
+        self._make("all_files")
+        self._refuse_unknown()
+        self.values |= self._range()
+        self._narrow()
+        self._bars()
+        self._make(f"spans_of_{choice.source}", "spans")
+        for name in ("asked_days", "edge_bars", "latencies", "asked_files"):
+            self._make(name)
+        self._read_files()
+        for name in ("published_files", "declared_columns"):
+            self._make(name)
+
+    def _places(self) -> list[dict]:
+        """Where the files of each stored relation lie, as SQL needs it."""
+        return [catalog.place(self.models.lake.base, model) for model in self.models.stored()]
+
+    def _range(self) -> dict:
+        """The range asked for; by default yesterday and today, in a lake of the past its last two
+        days.
+        """
+        today = self._today()
+        start, end = self.choice.start_us, self.choice.end_us
+        end = microseconds(today) + DAY_US if end is None else end
+        start = (end - 1) // DAY_US * DAY_US - DAY_US if start is None else start
+        if start >= end:
+            raise click.UsageError(
+                "--start must lie before --end (which is the first moment after)"
+            )
+        wanted = self.choice.symbols
+        recorded = {name for one in self.models.lake.config.exchanges for name in one.symbols}
+        return {
+            "from_us": start,
+            "to_us": end,
+            "from_day": day_of(start),
+            "until_day": day_of(end - 1),
+            "today": today,
+            "is_start_given": self.choice.start_us is not None,
+            "is_wanted": f"symbol in {sql_list(wanted)}" if wanted else "true",
+            "expected": sql_list(self.choice.symbols or recorded),
+            "tf": self.choice.tf,
+            "width_us": WIDTHS_US[self.choice.tf],
+            "source": self.choice.source,
+        }
+
+    def _today(self) -> str:
+        """The day that it is for this lake: its last one where nothing is recorded live."""
+        newest, first_session = self.con.execute(
+            "select max(day) filter (relation = 'bars_1s'), "
+            "min(day) filter (relation = 'sessions') from all_files where is_named and not is_schema"
+        ).fetchone()
+        query = "select bool_or(mode = 'live') from sessions where day = $day"
+        is_live = first_session and self.con.execute(query, {"day": first_session}).fetchone()[0]
+        if newest and not is_live:
+            return newest.isoformat()
+        return datetime.now(UTC).date().isoformat()
+
+    def _bars(self) -> None:
+        """Make `checked_bars`; of klines that nobody has fetched yet there is none."""
+        query = "select count(*) from duckdb_views() where view_name = 'klines'"
+        [(has_klines,)] = self.con.execute(query).fetchall()
+        if self.choice.source == "klines" and not has_klines:
+            self._make("checked_bars", kind="view", from_us=0, to_us=0)
+        else:
+            self._make(f"checked_{self.choice.source}", "checked_bars", "view")
+
+    def _refuse_unknown(self) -> None:
+        """Refuse a symbol that has nothing in this lake."""
+        known = {
+            row[0] for row in self.con.execute("select distinct symbol from all_files").fetchall()
+        }
+        for name in sorted(self.choice.symbols - known):
+            near = f"; did you mean {name.upper()!r}?" if name.upper() in known else ""
+            hint = near or did_you_mean(name, known - {None, "_schema"})
+            base = self.models.lake.base
+            raise click.ClickException(f"--symbols: there is nothing of {name} in {base}{hint}")
+
+    def _narrow(self) -> None:
+        """Let each relation that has days show only what is asked for."""
+        columns = self.con.execute(
+            "select table_name, bool_or(column_name = 'symbol') from duckdb_columns() "
+            "where schema_name = 'main' and database_name = 'memory' "
+            "group by all having bool_or(column_name = 'day')"
+        ).fetchall()
+        for name, has_symbol in columns:
+            values = {"relation": name, "has_symbol": has_symbol}
+            self._make("narrowed", name, "view", **values)
+
+    def _read_files(self) -> None:
+        """Load the footers and columns of the files asked for, and of those without rows."""
+        rows = self.con.execute(
+            "select file from asked_files union select file from all_files where is_schema"
+        ).fetchall()
+        for name, columns in OF_FILES.items():
+            self.con.execute(f"create temp table {name} ({columns})")
+            self._load(name, [Path(file) for (file,) in rows])
+
+    def _load(self, name: str, paths: list[Path]) -> None:
+        """Load what files say of themselves; one that cannot be read says nothing."""
+        if not paths:
+            return
+        try:
+            self.con.execute(f"insert into {name} {self.sql(name, files=file_list(paths))}")
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error:
+            half = len(paths) // 2
+            for some in (paths[:half], paths[half:]) if half else ():
+                self._load(name, some)
+
+    def sql(self, name: str, folder: str = "checked", **values) -> str:
+        """The SQL of a file in reports/, rendered for this range."""
+        path = self.models.file(f"reports/{folder}/{name}.sql")
+        text = path.read_text(encoding="utf-8")
+        return self.models.rendered(path, text, **{**self.values, **values})
+
+    def _make(self, file: str, name: str | None = None, kind: str = "table", **values) -> None:
+        """Make a relation of a file in reports/checked."""
+        name, sql = name or file, self.sql(file, **values)
+        try:
+            self.con.execute(f"create temp {kind} {name} as {sql}")
+        except FAULTS as error:
+            raise sql_error(self.models.file(f"reports/checked/{file}.sql"), error) from error
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error:
+            # a file that it reads is broken: what reads the relation will say so
+            self.con.execute(f"create temp view {name} as {sql}")
+
+
+def sql_list(names: Iterable[str]) -> str:
+    """Names as a DuckDB list.
+
+    >>> sql_list({"B", "it's"})
+    "['B', 'it''s']"
+    """
+    return "[" + ", ".join(f"'{sql_text(name)}'" for name in sorted(names)) + "]"

@@ -1,0 +1,47 @@
+"""Moments on the command line: days, and times in UTC."""
+
+from datetime import UTC, datetime, timedelta
+
+import click
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_US = 86_400_000_000
+
+
+class Moment(click.ParamType):
+    """An option's value such as 2025-10-20 or 2025-10-20T12:00:00Z, as microseconds since 1970."""
+
+    name = "TIME"
+
+    def convert(self, value, param, ctx) -> int:
+        try:
+            return microseconds(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time; write 2025-10-20 or 2025-10-20T12:00:00Z", param, ctx)
+
+
+def microseconds(text: str) -> int:
+    """The moment that an ISO text means; without a zone it is UTC. ValueError outside 2000 to 2099.
+
+    >>> microseconds("2025-10-20") == microseconds("2025-10-20T02:00:00+02:00")
+    True
+    """
+    moment = datetime.fromisoformat(text.strip())
+    moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+    if not 2000 <= moment.year < 2100:
+        raise ValueError(f"{text} is not in the years 2000 to 2099")
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def iso(us: int) -> str:
+    """A moment as text, to the second where it is whole.
+
+    >>> iso(microseconds("2025-10-20T12:00Z"))
+    '2025-10-20T12:00:00Z'
+    """
+    return (EPOCH + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")
+
+
+def day_of(us: int) -> str:
+    """The UTC day of a moment."""
+    return (EPOCH + timedelta(microseconds=us)).date().isoformat()

@@ -1,0 +1,148 @@
+"""A validation: every rule is asked of a range; what they find adds up to one verdict."""
+
+import importlib.metadata
+import platform
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import duckdb
+
+from runner.checked import Checked, Choice
+from runner.config import Lake, in_force
+from runner.models import Models
+from runner.moments import iso
+from runner.report import Report, Section
+from runner.rules import FAULTS, Result, check, read, rules
+from runner.sql_files import files, header
+from runner.stage import sql_error
+
+# Each file is a table of the report: its title, a note on it, and what to say where it is empty.
+SECTIONS = "validation/*.sql"
+
+
+def run(lake: Lake, choice: Choice) -> Report:
+    """Check a range. UsageError or ClickException for a range or symbol that is none, and for SQL
+    of a rule or report that is at fault; faults of the data are in the report.
+    """
+    started = datetime.now(UTC)
+    models = Models(lake)
+    asked = rules(models)
+    checked = Checked(models, choice)
+    with checked.con as con:
+        results = [check(con, models, rule, checked.values) for rule in asked]
+        sections = [_section(checked, path) for path in files(models.roots, "reports", SECTIONS)]
+        about = _about(checked)
+    verdict, reason = judged(results, about)
+    models.save()
+    return Report(
+        verdict=verdict,
+        reason=reason,
+        run_at=iso(int(started.timestamp()) * 1_000_000),
+        thresholds=in_force(lake, "rules")[1].removeprefix("rules: "),
+        fingerprint=_fingerprint(models),
+        versions=_versions(),
+        results=results,
+        sections=sections,
+        **about,
+    )
+
+
+def judged(results: list[Result], about: dict) -> tuple[str, str]:
+    """The verdict and its reason in one sentence."""
+    if about["bars"] == 0:
+        return "FAIL", (
+            f"there is no data: no {about['source']} of {about['tf']} from {about['start']} to "
+            f"{about['end']}; the newest day in this lake is {about['newest_day'] or 'none'}"
+        )
+    unread = [result.label for result in results if result.outcome == "not checked"]
+    failing = [result for result in results if result.fails]
+    broken = [result for result in results if result.violations]
+    if unread:
+        return "FAIL", f"{_listed(unread)} could not be checked: a file cannot be read"
+    if failing:
+        return "FAIL", f"{_counted(failing)} must not be broken"
+    if broken:
+        return "INVESTIGATE", f"{_counted(broken)}, none of them critical"
+    kept = sum(result.outcome == "kept" for result in results)
+    return "PASS", f"all {kept} rules that apply hold for {about['bars']:,} bars"
+
+
+def _counted(results: list[Result]) -> str:
+    """Which rules are broken, and how often."""
+    return _listed(
+        [
+            f"{result.label} ({result.violations:,} violation{'s' * (result.violations > 1)})"
+            for result in results
+        ]
+    )
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
+
+
+def _about(checked: Checked) -> dict:
+    """What was looked at: the range and what there is of it."""
+    try:
+        [(bars, first, last, symbols)] = read(checked.con, checked.sql("extent"))
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error:  # a broken file of bars; every rule that reads it says so
+        bars, first, last, symbols = None, None, None, None
+    [(newest,)] = read(checked.con, "select max(last_day)::varchar from spans")
+    return {
+        "source": checked.choice.source,
+        "tf": checked.choice.tf,
+        "start": iso(checked.values["from_us"]),
+        "end": iso(checked.values["to_us"]),
+        "bars": bars,
+        "first_bar": first,
+        "last_bar": last,
+        "symbols": symbols or [],
+        "newest_day": newest,
+    }
+
+
+def _section(checked: Checked, path: Path) -> Section:
+    """A table of the report; what it cannot show for want of data it says."""
+    sentence, keys = header(path, path.read_text(encoding="utf-8"))
+    sql = checked.sql(path.stem, "validation")
+    note = checked.models.rendered(path, _note(path), **checked.values)
+    absent = keys.get("absent", "nothing to show")
+    try:
+        cursor = checked.con.execute(sql)
+    except duckdb.CatalogException as error:
+        if "absent" not in keys or "does not exist" not in str(error):
+            raise sql_error(path, error) from error
+        return Section(sentence, note, absent)
+    except FAULTS as error:
+        raise sql_error(path, error) from error
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        return Section(sentence, note, f"not known: {' '.join(str(error).split())}")
+    columns = [column[0] for column in cursor.description]
+    rows = cursor.fetchall()
+    return Section(sentence, note, "" if rows else absent, columns, rows)
+
+
+def _note(path: Path) -> str:
+    """What the second line of a file says."""
+    line = path.read_text(encoding="utf-8").splitlines()[1]
+    return line.removeprefix("--").strip() if line.startswith("--") else ""
+
+
+def _fingerprint(models: Models) -> str:
+    """A short hash of all SQL that makes the bars and judges them; comments do not count."""
+    made = models.fingerprint("bars_1s")
+    judged_by = {rule.name: models.sql_hash(rule.name) for rule in rules(models)}
+    return sha256(repr(sorted((made | judged_by).items())).encode()).hexdigest()[:16]
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "market-lake": importlib.metadata.version("market-lake"),
+        "duckdb": duckdb.__version__,
+        "python": platform.python_version(),
+    }
