@@ -55,15 +55,15 @@ def one_day(folder: Path, lines: int, symbols: tuple[str, ...], minutes: int = 1
     sessions(raw, late, start_us + minutes * MINUTE_US, symbols)
 
 
-def history_raw(folder: Path, days: int) -> None:
-    """The raw of one symbol over some days, the last one open; `as_sealed` makes a lake of it.
+def history_raw(folder: Path, days: int, symbols: tuple[str, ...]) -> None:
+    """The raw of the first symbol over some days, the last one open; `as_sealed` adds the others.
 
     An old day comes in one part, which is staged in one go: what is published of it is the same.
     """
-    raw, tape = new(folder), Tape(SYMBOLS[0])
+    raw, tape = new(folder), Tape(symbols[0])
     for day in range(FIRST_DAY, FIRST_DAY + days):
         start_us, is_open = day * DAY_US, day == FIRST_DAY + days - 1
-        sessions(raw, start_us, None if is_open else start_us + DAY_US, SYMBOLS)
+        sessions(raw, start_us, None if is_open else start_us + DAY_US, symbols)
         if is_open:
             break
         text = tape.lines(start_us, DAY_US, 24 * LINES_AN_HOUR, (start_us,))
@@ -91,33 +91,34 @@ def minutes(days: int, count: int) -> list[bytes]:
     return found[OPEN_MINUTES:]
 
 
-def add_minute(folder: Path, days: int, number: int, text: bytes) -> None:
+def add_minute(folder: Path, days: int, symbols: tuple[str, ...], number: int, text: bytes) -> None:
     """One more minute of raw for all symbols."""
     raw, minute = folder / "data" / "raw" / "binance", OPEN_HOURS * 60 + OPEN_MINUTES + number
     at_us = (FIRST_DAY + days - 1) * DAY_US + minute * MINUTE_US
-    for symbol in SYMBOLS:
+    for symbol in symbols:
         part(raw, symbol, at_us, _renamed(text, symbol))
 
 
-def as_sealed(folder: Path, days: int) -> None:
+def as_sealed(folder: Path, days: int, symbols: tuple[str, ...]) -> None:
     """Give the built lake of one symbol the others, and leave of its old days what sealing leaves.
 
     The other symbols are copies: the planner and the views tell symbols by their folders. The next
     build writes the certificates and covers of the copies.
     """
-    data, mine, last = folder / "data", SYMBOLS[0], day_text(FIRST_DAY + days - 1)
+    data, mine, last = folder / "data", symbols[0], day_text(FIRST_DAY + days - 1)
     staged, raw = data / "work" / "staged" / "binance", data / "raw" / "binance"
     for day in [*(raw / mine).iterdir(), *(staged / mine).iterdir()]:
         if day.name != last:
             shutil.rmtree(day)
-    for symbol in SYMBOLS[1:]:
+    for symbol in symbols[1:]:
         for path in (raw / mine / last).iterdir():
             there = raw / symbol / last / path.name
             there.parent.mkdir(parents=True, exist_ok=True)
             there.write_bytes(_renamed(path.read_bytes(), symbol))
         tops = [staged, *(data / name / "binance" for name in ("parquet", "tape"))]
         for top in [*tops, *(data / "ticks" / "binance").iterdir()]:
-            shutil.copytree(top / mine, top / symbol)
+            if (top / mine).exists():  # sessions lie there too, of all symbols
+                shutil.copytree(top / mine, top / symbol)
 
 
 def _renamed(text: bytes, symbol: str) -> bytes:

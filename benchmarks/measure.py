@@ -45,12 +45,15 @@ def run(job: str, environment: dict[str, str] | None = None, **arguments: object
     return Measured(**json.loads(output.splitlines()[-1]))
 
 
-def median(times: int, measure: Callable[[], Measured]) -> Measured:
-    """The run with the median time of work."""
-    found = []
+def medians(times: int, jobs: dict[str, Callable[[], Measured]]) -> dict[str, Measured]:
+    """The run of each job with its median time of work; the jobs are run in turn."""
+    found: dict[str, list[Measured]] = {name: [] for name in jobs}
     for _ in range(times):
-        found.append(measure())
-        if found[-1].missing:
-            return found[-1]
-    middle = statistics.median_low(one.work_s for one in found)
-    return next(one for one in found if one.work_s == middle)
+        for name, job in jobs.items():
+            found[name].append(job())
+    return {name: _middle(runs) for name, runs in found.items()}
+
+
+def _middle(runs: list[Measured]) -> Measured:
+    middle = statistics.median_low(one.work_s for one in runs)
+    return next(one for one in runs if one.work_s == middle)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import lake
 from benchmarks import lakes
+from benchmarks.market import SYMBOLS
 from runner.lock import hold
 
 
@@ -13,15 +14,15 @@ def one_day(folder: str, lines: int, symbols: list[str], minutes: int) -> dict:
     return {}
 
 
-def history(folder: str, days: int) -> dict:
-    """A lake of 19 symbols over some days: the old ones as sealing leaves them, the last open."""
-    place = Path(folder)
-    lakes.history_raw(place, days)
+def history(folder: str, days: int, symbols: int) -> dict:
+    """A lake over some days: the old ones as sealing leaves them, the last open."""
+    place, names = Path(folder), SYMBOLS[:symbols]
+    lakes.history_raw(place, days, names)
     with collecting(place):
         lake.cli.main(["build", "--config", folder], standalone_mode=False)
-        lakes.as_sealed(place, days)
+        lakes.as_sealed(place, days, names)
         lake.cli.main(["build", "--config", folder], standalone_mode=False)
-    return {"files": sum(1 for _ in (place / "data").glob("*/**/*.parquet"))}
+    return {}
 
 
 def collecting(folder: Path):
