@@ -13,6 +13,7 @@ from loguru import logger
 HEADERS = {"X-MBX-TIME-UNIT": "MICROSECOND"}
 TIMEOUT_S = 5.0
 SAMPLES = 5
+YEAR_2000_MS, YEAR_2100_MS = 946_684_800_000, 4_102_444_800_000
 REPLAY = re.compile(r"speed=(max|\d+(?:\.\d+)?);\s*recv=(\d+)$")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -63,7 +64,7 @@ async def _read_clock(http: aiohttp.ClientSession, rest_url: str) -> Reading:
     status, headers, body = await _get(http, f"{rest_url.rstrip('/')}/api/v3/time")
     trip_us = int((time.perf_counter() - started) * 1e6)
     try:
-        theirs_us = int(body["serverTime"])
+        theirs_us = _micros(body["serverTime"])
     except (KeyError, TypeError, ValueError):
         raise Unreachable(f"answered {status} and no time") from None
     if said := headers.get("X-Lake-Replay"):
@@ -72,6 +73,13 @@ async def _read_clock(http: aiohttp.ClientSession, rest_url: str) -> Reading:
         recv_us = int(match[2])
         return Reading(theirs_us - recv_us, trip_us, match[1], recv_us)
     return Reading(theirs_us - (sent_us + trip_us // 2), trip_us)
+
+
+def _micros(value: object) -> int:
+    """A time in µs; ValueError for what is none. An exchange that knows no µs says ms."""
+    if type(value) is not int or not 0 <= value < 2**62:
+        raise ValueError
+    return value * 1000 if YEAR_2000_MS <= value < YEAR_2100_MS else value
 
 
 async def unknown_symbols(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from runner.unit import Unit
 
 BUILD_WAIT_S = 60
+SHOWN_IGNORED = 5
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Report:
     units: list["Unit"] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     catalog: str | None = None
+    ignored: list[Path] = field(default_factory=list)
     lines: int = 0
     rejects: int = 0
     rows: int = 0
@@ -75,12 +78,12 @@ class Report:
     def told(self, dry_run: bool) -> list[str]:
         """What a person wants to know of it, a line each."""
         if self.is_empty:
-            return ["nothing is stale: everything is up to date"]
+            return [*self._told_ignored(), "nothing is stale: everything is up to date"]
         if dry_run:
             lines = [f"stage    {hour}  ({why})" for hour, why in self.staged]
             lines += [f"publish  {unit}  ({unit.why})" for unit in self.units]
             return lines + ([f"catalog  {self.catalog}"] if self.catalog else [])
-        lines = []
+        lines = self._told_ignored()
         if self.staged:
             rejected = (
                 f", {self.rejects:,} of them unreadable (see `rejects`)" if self.rejects else ""
@@ -93,6 +96,15 @@ class Report:
                 f"published {len(self.units):,} files, {self.rows:,} rows, in {self.seconds:.1f} s"
             )
         return lines + ([self.catalog] if self.catalog else [])
+
+    def _told_ignored(self) -> list[str]:
+        """What lies among the raw files and is none, in one line."""
+        if not self.ignored:
+            return []
+        shown = ", ".join(ascii(str(path))[1:-1] for path in self.ignored[:SHOWN_IGNORED])
+        rest = len(self.ignored) - SHOWN_IGNORED
+        more = f" and {rest:,} more" if rest > 0 else ""
+        return [f"not read, as no raw part is named so: {shown}{more}"]
 
 
 def build(
@@ -144,6 +156,7 @@ def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Repo
     with engine.connect(models) as con, Workers(models, threads) as workers:
         broken = prepare(con, models)
         _refuse_unknown(lake, choice)
+        report.ignored = [path.relative_to(lake.base) for path in inventory.ignored(lake.base)]
         for exchange in inventory.exchanges(lake.base):
             ExchangeBuild(exchange, models, choice, con, workers, broken, dry_run, report).build()
         report.failed += [message for message in broken.values() if message not in report.failed]

@@ -64,10 +64,19 @@ def load(path: Path | None = None, testing: bool = False) -> Lake:
             origins[key] = "testing"
         settings = msgspec.convert(tree, Config)
     base = _absolute(file.parent, settings.general.base_path)
-    if base.exists() and not base.is_dir():
-        raise click.ClickException(f"{yaml_lines.shown_name(base)} is a file, not a folder")
+    _refuse_file(base)
     db = (base if testing else file.parent) / "lake.db"
     return Lake(settings, file, file.parent, base, db, testing, MappingProxyType(origins))
+
+
+def _refuse_file(base: Path) -> None:
+    """Stop where no folder can be: below a file, or at a name that the system does not take."""
+    try:
+        there = next(path for path in (base, *base.parents) if path.exists())
+    except OSError as error:
+        raise click.ClickException(f"general.base_path: {error.strerror}: {base}") from None
+    if not there.is_dir():
+        raise click.ClickException(f"{yaml_lines.shown_name(there)} is a file, not a folder")
 
 
 def with_flags(lake: Lake, flags: dict[str, tuple[str, object]]) -> Lake:

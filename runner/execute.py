@@ -1,5 +1,6 @@
 """Executing a unit of the plan: make its rows with the shipped SQL, publish its file."""
 
+import re
 import tempfile
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -10,6 +11,7 @@ import duckdb
 from runner import derived, engine, notes, sessions
 from runner.models import Models
 from runner.publish import file_list, publish, scan
+from runner.sql_files import Model
 from runner.stage import run, unit_values
 from runner.ticks import hours_of, view_ticks
 from runner.unit import Unit
@@ -32,10 +34,10 @@ def execute(
     elif unit.relation == "bars_1s":
         _bars(con, models, unit)
         compression = models.lake.config.transformer.parquet_compression
-    elif unit.relation == "rejects":
-        _rejects(con, unit)
     elif "published" in unit.context:
         unit.context["published"].load(con, "published")
+    elif unit.relation == "rejects":
+        _rejects(con, unit)
     else:
         derived.make(con, models, unit)
     meta = {"sql": models.fingerprint(unit.relation), "inputs": unit.inputs, "note": unit.note}
@@ -143,7 +145,7 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
                 broken[name] = error.message
             if name in NOTED and name not in broken:
                 con.execute(f"create or replace temp view noted_{name} as from {name}")
-    for name in (*(model.name for model in models.stored()), "session_events"):
+    for name in (*(model.name for model in models.stored()), "session_events", "session_rejects"):
         if name not in broken:
             con.execute(f"create or replace temp table no_{name} as from {name}")
     engine.clear(con, models)
@@ -159,9 +161,20 @@ def _reads(models: Models) -> dict[str, set[str]]:
             reads[model].add(name)
     try:
         TopologicalSorter(reads).prepare()
+                _check_grain(con, models[name])
     except CycleError as error:
         circle = error.args[1]
         raise click.ClickException(
             f"{models[circle[0]].path}: reads itself, by {' → '.join(circle)}"
         ) from None
     return reads
+def _check_grain(con: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Stop where a stored relation lacks a column by which its files are found or sorted."""
+    columns = {row[0] for row in con.execute(f"describe {model.name}").fetchall()}
+    wanted = [*model.grain, *re.findall(r"{(\w+)}", model.file)] if model.file else []
+    if missing := [column for column in wanted if column not in columns]:
+        raise click.ClickException(
+            f"{model.path}, line 1: its header names {missing[0]!r}, which is no column of it"
+        )
+
+

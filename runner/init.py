@@ -61,8 +61,12 @@ def init(folder: Path, symbols: str | None) -> None:
 
 
 def _written(symbol: str) -> str:
-    """A symbol as YAML reads it back: 1000 and NO need quotes."""
-    return symbol if yaml.safe_load(symbol) == symbol else f'"{symbol}"'
+    """A symbol as YAML reads it back: 1000, NO and 2025-13-45 need quotes."""
+    try:
+        is_plain = yaml.safe_load(symbol) == symbol
+    except (ValueError, yaml.YAMLError):
+        is_plain = False
+    return symbol if is_plain else f'"{symbol}"'
 
 
 def _next_steps(folder: Path, file: Path) -> str:

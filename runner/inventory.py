@@ -1,12 +1,16 @@
 """What lies in a lake: raw hours, hour parts, published files. Listings only, no rows are read."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner import notes, stage
-from runner.paths import decode, encode, is_day
+from runner.paths import decode, encode, hour_of_part, is_day, is_encoded
 from runner.publish import target
 from runner.sql_files import Model
+
+# In raw/ beside exchanges and symbols: what others read.
+OWN = {"_open", "_rejected", "_rest", "_sessions", "yahoo"}
 
 
 @dataclass
@@ -34,7 +38,7 @@ def exchanges(base: Path) -> list[str]:
         decode(path.name)
         for root in ("raw", "ticks")
         for path in folders(base / root)
-        if not path.name.startswith("_") and path.name != "yahoo"
+        if path.name not in OWN and _is_name(path)
     }
     return sorted(found)
 
@@ -44,28 +48,65 @@ def symbols(base: Path, exchange: str) -> list[str]:
     place = encode(exchange)
     roots = [base / "raw" / place, base / "work" / "staged" / place]
     roots += [base / "ticks" / place / stream for stream in ("trades", "quotes")]
-    found = {
-        decode(path.name)
-        for root in roots
-        for path in folders(root)
-        if not path.name.startswith("_")
-    }
+    found = {decode(path.name) for root in roots for path in folders(root) if _is_name(path)}
     return sorted(found)
 
 
-def look(base: Path, exchange: str, name: str) -> Symbol:
-    """List the raw and the hour parts of a symbol."""
+def look(
+    base: Path, exchange: str, name: str, reads_packed: Callable[[str], bool] = lambda day: False
+) -> Symbol:
+    """List the raw and the hour parts of a symbol; packed raw only of the days asked for."""
     symbol = Symbol(exchange, name)
-    for folder in folders(base / "raw" / encode(exchange) / encode(name)):
-        if is_day(folder.name):
-            symbol.raw_days.add(folder.name)
-            symbol.hours += stage.hours_of_day(folder, exchange, symbol.name, folder.name)
+    raw = base / "raw" / encode(exchange) / encode(name)
+    asked = {day for day in packed_days(raw) if reads_packed(day)}
+    for day in sorted({folder.name for folder in folders(raw) if is_day(folder.name)} | asked):
+        symbol.raw_days.add(day)
+        symbol.hours += stage.hours_of_day(raw / day, exchange, name, day, day in asked)
     for day in folders(base / "work" / "staged" / encode(exchange) / encode(name)):
         for hour in folders(day):
             note = notes.read(hour / "note.json")
             if note and _is_whole(hour, note):
                 symbol.staged[hour] = note
     return symbol
+
+
+def ignored(base: Path) -> Iterator[Path]:
+    """What lies among the raw market data and is not read: files and folders of other names."""
+    raw = base / "raw"
+    for exchange in _listed(raw):
+        if not _is_name(exchange):
+            yield exchange
+            continue
+        for symbol in _listed(exchange):
+            if not _is_name(symbol):
+                yield symbol
+                continue
+            for day in _listed(symbol):
+                yield from _ignored_of_day(day)
+
+
+def _is_name(folder: Path) -> bool:
+    """Whether a folder may be an exchange's or a symbol's."""
+    return folder.is_dir() and is_encoded(folder.name) and not folder.name.startswith("_")
+
+
+def _ignored_of_day(day: Path) -> Iterator[Path]:
+    if is_day(day.name) and day.is_dir():
+        for path in _listed(day):
+            is_part = hour_of_part(path.name) is not None and path.is_file()
+            if not (is_part or path.name.endswith((".open", ".torn"))):
+                yield path
+    elif not (day.name.endswith(".jsonl.zst") and is_day(day.name[:10])):
+        yield day
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What a folder holds, sorted; the lake's own names and hidden files left out."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path for path in folder.iterdir() if path.name not in OWN and not path.name.startswith(".")
+    )
 
 
 def _is_whole(hour: Path, note: dict) -> bool:
@@ -75,6 +116,12 @@ def _is_whole(hour: Path, note: dict) -> bool:
         path.is_file() and path.stat().st_size == note["sizes"][name]
         for name, path in files.items()
     )
+
+
+def packed_days(raw: Path) -> list[str]:
+    """The days of a symbol's raw folder that are packed."""
+    names = [path.name.partition(".")[0] for path in raw.glob("*.jsonl.zst")]
+    return sorted(filter(is_day, names))
 
 
 def published_days(base: Path, model: Model, exchange: str, symbol: str | None) -> dict[str, Path]:

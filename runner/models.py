@@ -16,9 +16,21 @@ import msgspec
 
 from runner.config import SHIPPED, Lake
 from runner.fingerprint import normalised
-from runner.sql_files import Model, files, model
+from runner.sql_files import Model, files, model, read
+from runner.sql_text import tables_read
 
 TICKS = {"trades", "quotes"}
+
+# What a template's own expressions raise: {{ 1 / 0 }}, {{ "a" + 1 }}, a macro that calls itself.
+TEMPLATE_ERRORS = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 # What the runner fills in for one unit of work; a fingerprint leaves these unexpanded. (`tf` and
 # `width_us` are those of the bars that rules check.)
@@ -65,12 +77,13 @@ class Models:
             )
         places: dict[str, Path] = {}
         for one in self.stored():
-            if one.file in places:
+            place = one.file.lower()
+            if place in places:
                 raise click.ClickException(
-                    f"{one.path}: its files would lie where those of {places[one.file]} do; "
+                    f"{one.path}: its files would lie where those of {places[place]} do; "
                     "give `-- file:` another path"
                 )
-            places[one.file] = one.path
+            places[place] = one.path
 
     def __getitem__(self, name: str) -> Model:
         return self.models[name]
@@ -104,9 +117,10 @@ class Models:
             template = self.jinja.from_string(text)
             stored = self.stored()
             return template.render({**UNIT, "stored": stored, **sections, **values}).strip()
-        except jinja2.TemplateError as error:
+        except TEMPLATE_ERRORS as error:
             line = getattr(error, "lineno", None) or _line_of(error)
-            raise click.ClickException(f"{path}, line {line}: {error.message or error}") from error
+            why = getattr(error, "message", None) or error
+            raise click.ClickException(f"{path}, line {line}: {why}") from error
 
     @functools.cache  # noqa: B019 (one Models object lives as long as one command)
     def reads(self, name: str) -> frozenset[str]:
@@ -114,7 +128,7 @@ class Models:
         sql = self.render(name)
         key = hashlib.sha256(sql.encode()).hexdigest()
         if key not in self.parsed:
-            self.parsed[key] = _tables(self.models[name].path, sql)
+            self.parsed[key] = tables_read(self.models[name].path, sql)
         return frozenset(set(self.parsed[key]) & set(self.models) - {name})
 
     def save(self) -> None:
@@ -208,7 +222,7 @@ class Models:
         return bool(re.search(r"\) as table ", self._macro(name)))
 
     def _text(self, name: str) -> str:
-        return self.macros[name].read_text(encoding="utf-8")
+        return read(self.macros[name])
 
     def _macro(self, name: str) -> str:
         return normalised(self._text(name))
@@ -227,7 +241,7 @@ def _structure(columns: str) -> str:
     return "'" + re.sub(r"(\w+): '([^']+)'", r'"\1": "\2"', columns) + "'"
 
 
-def _line_of(error: jinja2.TemplateError) -> int | str:
+def _line_of(error: Exception) -> int | str:
     """The template line that an error of rendering comes from."""
     trace, line = error.__traceback__, "?"
     while trace:
@@ -242,24 +256,3 @@ def _cached(cache: Path) -> dict[str, list[str]]:
         return msgspec.json.decode(cache.read_bytes(), type=dict[str, list[str]])
     except (FileNotFoundError, msgspec.DecodeError):
         return {}
-
-
-def _tables(path: Path, sql: str) -> list[str]:
-    """The tables that an SQL text reads; ClickException for what is not one statement."""
-    import sqlglot
-    from sqlglot import exp
-
-    try:
-        statements = [one for one in sqlglot.parse(sql, dialect="duckdb") if one]
-    except sqlglot.errors.SqlglotError as error:
-        at = error.errors[0] if getattr(error, "errors", None) else {}
-        line = at.get("line", "?")
-        raise click.ClickException(
-            f"{path}, near line {line} of the rendered SQL: {at.get('description') or error}"
-        ) from error
-    if len(statements) != 1:
-        raise click.ClickException(
-            f"{path}, line 1: holds {len(statements)} statements; write one select a file"
-        )
-    own = {cte.alias for cte in statements[0].find_all(exp.CTE)}
-    return sorted({table.name for table in statements[0].find_all(exp.Table)} - own)

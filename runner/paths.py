@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 PART = re.compile(r"^part_(\d+)(?:_(\d+))?\.jsonl$")
 HOUR_US = 3_600_000_000
 DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
 REPAIR = re.compile(r"^repair_(\d+)_.+\.jsonl$")
 
 
@@ -16,9 +17,17 @@ def encode(name: str) -> str:
 
     >>> encode("ES=F"), encode(".."), encode("1000"), encode("a/b")
     ('ES%3DF', '%2E%2E', '1000', 'a%2Fb')
+
+    Windows keeps some names for devices, whatever follows their dot, and drops a dot at the end.
+
+    >>> encode("CON"), encode("nul.x"), encode("ABC.")
+    ('%43ON', '%6Eul.x', 'ABC%2E')
     """
     safe = quote(name, safe="").replace("~", "%7E")
-    return safe if safe.strip(".") else safe.replace(".", "%2E")
+    if DEVICE.match(safe):
+        safe = f"%{ord(safe[0]):02X}{safe[1:]}"
+    bare = safe.rstrip(".")
+    return bare + "%2E" * (len(safe) - len(bare))
 
 
 def decode(folder: str) -> str:
@@ -28,6 +37,18 @@ def decode(folder: str) -> str:
     'ES=F'
     """
     return unquote(folder)
+
+
+def is_encoded(folder: str) -> bool:
+    """Whether a folder's name is one that encode() gives.
+
+    >>> is_encoded("ES%3DF"), is_encoded("ES=F"), is_encoded("notes (old)")
+    (True, False, False)
+    """
+    try:
+        return encode(decode(folder)) == folder
+    except UnicodeEncodeError:  # bytes of a file system that are no text
+        return False
 
 
 def part_name(minute: int, again: int = 1) -> str:

@@ -69,7 +69,8 @@ def _copy(
     quoted = ", ".join(f"'{key}': '{sql_text(value)}'" for key, value in pairs.items())
     level = ", compression_level 1" if compression == "zstd" else ""
     # a file holds one exchange and one symbol: sorting by them too would only take memory
-    order = ", ".join(column for column in model.grain if column not in ("exchange", "symbol"))
+    columns = [column for column in model.grain if column not in ("exchange", "symbol")]
+    order = ", ".join(columns or model.grain)
     return con.execute(
         f"copy (from published order by {order}) to '{sql_text(staging)}' "
         f"(format parquet, compression {compression}{level}, row_group_size 122880, "

@@ -10,7 +10,7 @@ from runner import notes
 from runner.inventory import folders, published_days
 from runner.metadata import Metadata
 from runner.models import Models
-from runner.paths import encode
+from runner.paths import encode, is_day
 from runner.publish import file_list, scan, target
 from runner.stage import run
 from runner.unit import Unit, why_stale
@@ -31,13 +31,18 @@ NOTED = {
 
 
 def load(con: duckdb.DuckDBPyConnection, models: Models, exchange: str) -> None:
-    """Make the tables `session_events` and `sessions` of an exchange."""
+    """Make the tables `session_events`, `session_rejects` and `sessions` of an exchange."""
     root = models.lake.base / "raw" / encode(exchange) / "_sessions"
-    files = [path for day in folders(root) for path in sorted(day.glob("*.jsonl"))]
+    days = [day for day in folders(root) if is_day(day.name)]
+    files = [path for day in days for path in sorted(day.glob("*.jsonl")) if path.is_file()]
     if files:
-        run(con, models, "session_events", {"raw_files": file_list(files)})
+        unit = {"raw_files": file_list(files), "exchange": exchange}
+        run(con, models, "line_texts", unit, kind="view")
+        for name in ("session_lines", "session_events", "session_rejects"):
+            run(con, models, name, unit)
     else:
-        con.execute("create or replace temp table session_events as from no_session_events")
+        for name in ("session_events", "session_rejects"):
+            con.execute(f"create or replace temp table {name} as from no_{name}")
     notes.load(con, "noted_sessions", [], NOTED)
     published = published_days(models.lake.base, models["sessions"], exchange, None)
     if published:
@@ -47,28 +52,47 @@ def load(con: duckdb.DuckDBPyConnection, models: Models, exchange: str) -> None:
 
 
 def units(con: duckdb.DuckDBPyConnection, models: Models, exchange: str) -> list[Unit]:
-    """The days of connections that are stale."""
-    base, model = models.lake.base, models["sessions"]
-    days = published_days(base, model, exchange, None)
-    found = Metadata(base / "work" / "metadata" / f"{encode(exchange)}.msgpack").read(
-        con, list(days.values())
-    )
-    stale = []
-    for day, table in notes.tables_by_day(con, "sessions").items():
+    """The days of connections that are stale, and those of lines that could not be read."""
+    return [
+        *_stale(con, models, exchange, "sessions", None, notes.tables_by_day(con, "sessions")),
+        *_stale(con, models, exchange, "rejects", "_sessions", _rejects(con, models, exchange)),
+    ]
+
+
+def _rejects(
+    con: duckdb.DuckDBPyConnection, models: Models, exchange: str
+) -> dict[str, notes.Table]:
+    """The unreadable lines by day; none for a day whose raw was mended since it was published."""
+    base = models.lake.base
+    found = notes.tables_by_day(con, "session_rejects")
+    nothing = notes.table(con, "no_session_rejects")
+    for day in published_days(base, models["rejects"], exchange, "_sessions"):
+        if any((base / "raw" / encode(exchange) / "_sessions" / day).glob("*.jsonl")):
+            found.setdefault(day, nothing)
+    return found
+
+
+def _stale(
+    con: duckdb.DuckDBPyConnection,
+    models: Models,
+    exchange: str,
+    relation: str,
+    symbol: str | None,
+    tables: dict[str, notes.Table],
+) -> list[Unit]:
+    """The units of the days whose published file does not hold these rows."""
+    base, model = models.lake.base, models[relation]
+    days = published_days(base, model, exchange, symbol)
+    cache = base / "work" / "metadata" / f"{encode(exchange)}.{relation}.msgpack"
+    found = Metadata(cache).read(con, list(days.values()))
+    units = []
+    for day, table in tables.items():
         inputs = {"rows": table.digest}
-        why = why_stale(found.get(days.get(day, Path())), models.fingerprint("sessions"), inputs)
+        why = why_stale(found.get(days.get(day, Path())), models.fingerprint(relation), inputs)
         if why:
-            path = target(base, model, exchange, None, day)
-            stale.append(
-                Unit(
-                    "sessions",
-                    exchange,
-                    None,
-                    day,
-                    path,
-                    why,
-                    inputs=inputs,
-                    context={"published": table},
-                )
+            path = target(base, model, exchange, symbol, day)
+            context = {"published": table}
+            units.append(
+                Unit(relation, exchange, symbol, day, path, why, inputs=inputs, context=context)
             )
-    return stale
+    return units

@@ -9,11 +9,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from msgspec import Meta, Struct
 
 YEAR_MINUTES = 366 * 24 * 60
+# Characters of a symbol's folder; file systems take 255.
+LONGEST_FOLDER = 200
 
 
 def _key(description: str, check: Callable | None = None, **limits) -> Meta:
@@ -39,7 +41,7 @@ def _why_not_a_url(url: str, schemes: tuple[str, ...]) -> str | None:
         return f"not an address ({error})"
     if parts.scheme not in schemes:
         return f"an address that begins with {' or '.join(f'{s}://' for s in schemes)}"
-    if not parts.hostname or port == 0 or re.search(r"\s", url):
+    if not parts.hostname or port == 0 or " " in url or not url.isprintable():
         return "an address with a host name, and a port from 1 to 65535 if any"
     return "an address without ? and #" if parts.query or parts.fragment else None
 
@@ -60,7 +62,7 @@ def _symbol(name: str) -> str | None:
         return f"capitals ({name.upper()})"
     if not re.fullmatch(r"[^\W_][\w.-]*", name):
         return "letters, digits and - _ . only, beginning with a letter or digit"
-    return None
+    return "a shorter name" if len(quote(name)) > LONGEST_FOLDER else None
 
 
 def _ticker(name: str) -> str | None:
@@ -79,8 +81,8 @@ def _exchange_names(exchanges: list) -> str | None:
 
 def _folder(text: str) -> str | None:
     """Why a folder cannot be meant as it is written; never make a folder named `D:` on Linux."""
-    if "\0" in text or text != text.strip():
-        return "a folder without blanks at its ends"
+    if not text.isprintable() or text != text.strip():
+        return "a folder without blanks at its ends and without control characters"
     if os.name != "nt" and (re.match(r"[A-Za-z]:", text) or "\\" in text):
         return "a folder of this system (this one is written for Windows)"
     if re.search(r"\$\w|\$\{|%\w+%", text):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from runner.paths import is_encoded
+
 RESERVED = {"raw", "work", "logs", "reports", "{exchange}", "{symbol}"}
 KEYS = {"grain", "file", "severity", "breaks", "checks", "absent", "fails_from"}
 
@@ -51,6 +53,7 @@ def files(roots: list[Path], folder: str, pattern: str) -> list[Path]:
     """The files of the folder in all roots; the first root's file of a path stands for all."""
     found: dict[str, Path] = {}
     for root in roots:
+        _refuse_misplaced(root, folder, pattern)
         for path in sorted((root / folder).glob(pattern)):
             found.setdefault(path.relative_to(root).as_posix(), path)
     names: dict[str, Path] = {}
@@ -64,13 +67,38 @@ def files(roots: list[Path], folder: str, pattern: str) -> list[Path]:
     return [found[key] for key in sorted(found)]
 
 
-def model(path: Path) -> Model:
+def _refuse_misplaced(root: Path, folder: str, pattern: str) -> None:
+    """Stop at an SQL file that would be left out without a word; hidden folders may hold any."""
+    place = root / folder
+    for path in sorted(set(place.rglob("*")) - set(place.glob(pattern))):
+        parts = path.relative_to(place).parts
+        if (
+            path.suffix.lower() == ".sql"
+            and path.is_file()
+            and not any(part.startswith(".") for part in parts)
+        ):
+            wanted = f"{folder}/{pattern}".replace("*", "<layer>", pattern.count("/"))
+            raise click.ClickException(
+                f"{path}: not read there; move it to {wanted.replace('*', '<name>')}"
+            )
+
+
+def read(path: Path) -> str:
+    """The text of a file, with or without a byte order mark; ClickException with the line of what
+    is no UTF-8."""
+    content = path.read_bytes()
     try:
-        text = path.read_text(encoding="utf-8")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
         raise click.ClickException(
-            f"{path}: not UTF-8 text ({error.reason} at byte {error.start})"
-        ) from error
+            f"{path}, line {line}: not UTF-8 text (byte 0x{content[error.start]:02x}); save it as "
+            "UTF-8"
+        ) from None
+
+
+def model(path: Path) -> Model:
+    text = read(path)
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", path.stem):
         raise click.ClickException(
             f"{path}: a file name is a relation name: lower-case letters, digits and _ only"
@@ -109,13 +137,17 @@ def _flaw(name: str, keys: dict[str, str]) -> str | None:
     pattern = keys["file"]
     parts = pattern.split("/")
     wanted = {"{exchange}", "{day}"} | ({"{symbol}"} if name != "sessions" else set())
-    found = {part for part in parts if "{" in part or "}" in part}
-    if found != wanted or parts[-1] != "{day}":
+    found = sorted(part for part in parts if "{" in part or "}" in part)
+    if found != sorted(wanted) or parts[-1] != "{day}":
         return (
             f"`-- file: {pattern}` must name each of {', '.join(sorted(wanted))} once, as a folder "
             "of its own, {day} last: mine/{exchange}/{symbol}/{day}"
         )
-    if not all(re.fullmatch(r"[\w-]+|\{\w+\}", part) for part in parts) or parts[0] in RESERVED:
+    plain = [part for part in parts if part not in wanted]
+    if not all(re.fullmatch(r"[\w-]+", part) and is_encoded(part) for part in plain):
+        return f"`-- file: {pattern}` must be made of letters, digits, - and _, and / between them"
+    top = parts[0].lower()
+    if top in RESERVED or (top == "parquet" and name != "bars_1s"):
         return f"`-- file: {pattern}` must be a path of its own below the data folder"
     if "grain" not in keys:
         return "a stored relation needs `-- grain:` above `-- file:`; its files are sorted by it"

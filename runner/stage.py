@@ -19,6 +19,7 @@ from runner import engine, notes
 from runner.files import replace
 from runner.fingerprint import why_changed
 from runner.models import Models
+from runner.packed import holds, known_parts, pack_of, unpack
 from runner.paths import encode, hour_of_part
 from runner.publish import file_list, sql_text
 
@@ -27,6 +28,7 @@ STRICT_MEMORY = "4GB"
 
 STAGE_MODELS = [
     "lines",
+    "line_texts",
     "strict_lines",
     "clock",
     "staged_trades",
@@ -43,7 +45,9 @@ STAGE_MODELS = [
 
 @dataclass(frozen=True)
 class Hour:
-    """The raw parts of one hour of receipt of one symbol, with their sizes in bytes."""
+    """The raw parts of one hour of receipt of one symbol, with their sizes in bytes; `packed`:
+    those that lie in the day's packed file, beside the folder.
+    """
 
     exchange: str
     symbol: str
@@ -51,6 +55,7 @@ class Hour:
     hour: int
     folder: Path
     parts: tuple[tuple[str, int], ...]
+    packed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.day} {self.hour:02}h"
@@ -64,15 +69,36 @@ def hour_place(base: Path, exchange: str, symbol: str, day: str, hour: int) -> P
     return base / "work" / "staged" / encode(exchange) / encode(symbol) / day / f"{hour:02}"
 
 
-def hours_of_day(folder: Path, exchange: str, symbol: str, day: str) -> list[Hour]:
-    """The hours of receipt that a raw day folder holds parts of."""
+def hours_of_day(
+    folder: Path, exchange: str, symbol: str, day: str, reads_packed: bool = False
+) -> list[Hour]:
+    """The hours of receipt that a raw day folder holds parts of, or its packed file if asked for.
+
+    A loose part that is packed already (a crash left it) counts once.
+    """
+    pack = pack_of(folder)
+    is_packed = pack.exists()
+    known = known_parts(pack) if is_packed and (reads_packed or folder.is_dir()) else {}
+    sizes = {name: part.size for name, part in known.items()} if reads_packed else {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if hour_of_part(path.name) is None or not path.is_file():
+            continue
+        if not holds(known.get(path.name), path):
+            sizes[path.name] = path.stat().st_size
+            known.pop(path.name, None)
     hours: dict[int, list[tuple[str, int]]] = {}
-    for path in sorted(folder.iterdir()):
-        hour = hour_of_part(path.name)
-        if hour is not None:
-            hours.setdefault(hour, []).append((path.name, path.stat().st_size))
+    for name, size in sorted(sizes.items()):
+        hours.setdefault(hour_of_part(name), []).append((name, size))
     return [
-        Hour(exchange, symbol, day, hour, folder, tuple(parts))
+        Hour(
+            exchange,
+            symbol,
+            day,
+            hour,
+            folder,
+            tuple(parts),
+            tuple(name for name, _ in parts if reads_packed and name in known),
+        )
         for hour, parts in sorted(hours.items())
     ]
 
@@ -120,8 +146,11 @@ def stage(
     a part at all.
     """
     unit = unit_values(hour.exchange, hour.symbol, hour.day)
-    unit["raw_files"] = file_list([hour.folder / name for name, _ in hour.parts])
-    _read(con, models, unit, sum(size for _, size in hour.parts))
+    loose = models.lake.base / "work" / "publishing" / uuid.uuid4().hex
+    packed = unpack(pack_of(hour.folder), hour.packed, loose) if hour.packed else []
+    parts = [hour.folder / name for name, _ in hour.parts if name not in hour.packed] + packed
+    unit["raw_files"] = file_list(parts)
+    _read(con, models, unit, parts)
     for name in ("stalls", "clock", "staged_trades", "staged_quotes", "cover_pieces"):
         run(con, models, name, unit)
     con.execute("create or replace temp view noted_trades as from staged_trades")
@@ -144,27 +173,40 @@ def stage(
     note["sizes"] = {path.name: path.stat().st_size for path in staging.iterdir()}
     (staging / "note.json").write_text(json.dumps(note, separators=(",", ":")), encoding="utf-8")
     _into_place(staging, place)
+    if packed:
+        shutil.rmtree(loose)
     return note
 
 
-def _read(con: duckdb.DuckDBPyConnection, models: Models, unit: dict, size: int) -> None:
+def _read(con: duckdb.DuckDBPyConnection, models: Models, unit: dict, parts: list[Path]) -> None:
     """Make `lines`: all parts at once, or line by line where that is not certain to be exact.
 
-    `size`: bytes of all parts, which must be those of the lines as they were understood.
+    The bytes and quotation marks in the parts must be those of the lines as they were understood.
     """
     query = """
-        select coalesce(bool_and(is_trade or is_quote), true), coalesce(sum(written_length), 0)
+        select
+            coalesce(bool_and(is_trade or is_quote), true),
+            coalesce(sum(written_length), 0),
+            coalesce(sum(written_quotes), 0)
         from lines
     """
     try:
         run(con, models, "lines", unit)
-        is_whole, written = con.execute(query).fetchone()
+        is_whole, written, quotes = con.execute(query).fetchone()
     except click.ClickException:  # a line longer than DuckDB's reader takes stops it
-        is_whole, written = False, 0
-    if not is_whole or written != size:
+        is_whole, written, quotes = False, 0, 0
+    is_whole = is_whole and written == sum(path.stat().st_size for path in parts)
+    if not is_whole or quotes != sum(map(_quotes, parts)):
         with engine.memory(con, STRICT_MEMORY):
+            run(con, models, "line_texts", unit, kind="view")
             run(con, models, "strict_lines", unit)
             run(con, models, "lines", unit | {"is_strict": True})
+
+
+def _quotes(part: Path) -> int:
+    """How many quotation marks a raw part holds."""
+    with part.open("rb") as file:
+        return sum(block.count(b'"') for block in iter(lambda: file.read(1 << 20), b""))
 
 
 def unit_values(exchange: str, symbol: str | None, day: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ def sources(lake: Lake) -> str:
             _add(digest, folder / name)
     raw = lake.base / "raw"
     for exchange in _sorted(raw):
-        if exchange.is_dir() and not exchange.name.startswith("_"):
+        if _is_folder(exchange) and not exchange.name.startswith("_"):
             _add(digest, Path(exchange.path), skip="_rest")
     return digest.hexdigest()
 
@@ -35,7 +35,7 @@ def results(lake: Lake) -> str:
     """Hash of what a build writes: published files, and that lake.db is there."""
     digest = hashlib.sha256(repr(lake.db.exists()).encode())
     for entry in _sorted(lake.base):
-        if entry.is_dir() and entry.name not in NOT_PUBLISHED:
+        if _is_folder(entry) and entry.name not in NOT_PUBLISHED:
             _add(digest, Path(entry.path))
     return digest.hexdigest()
 
@@ -66,17 +66,26 @@ def _mark(lake: Lake) -> Path:
 def _add(digest: "hashlib._Hash", folder: Path, skip: str = "") -> None:
     """Add all files below a folder, whatever order the system lists them in."""
     for path, size, mtime_ns in _walk(str(folder), skip):
-        digest.update(f"{path}|{size}|{mtime_ns}\n".encode())
+        digest.update(os.fsencode(path) + f"|{size}|{mtime_ns}\n".encode())
 
 
 def _walk(folder: str, skip: str) -> Iterator[tuple[str, int, int]]:
     for entry in _sorted(folder):
-        if entry.is_dir():
+        if _is_folder(entry):
             if entry.name != skip:
                 yield from _walk(entry.path, skip)
         elif not entry.name.endswith(".open"):
-            stat = entry.stat()
+            followed = not entry.is_symlink() or Path(entry.path).is_file()
+            stat = entry.stat(follow_symlinks=followed)
             yield entry.path, stat.st_size, stat.st_mtime_ns
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    """Whether it is a folder; a link that leads back to where it lies, or nowhere, is none."""
+    if not entry.is_symlink():
+        return entry.is_dir()
+    path = Path(entry.path)
+    return path.is_dir() and not path.parent.resolve().is_relative_to(path.resolve())
 
 
 def _sorted(folder: str | Path) -> list[os.DirEntry]:

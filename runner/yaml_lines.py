@@ -30,7 +30,7 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return ": ".join(part for part in (place, self.key, self.why) if part)
+        return printable(": ".join(part for part in (place, self.key, self.why) if part))
 
 
 @dataclass
@@ -41,6 +41,17 @@ class Document:
     tree: object = None
     marks: dict[str, Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+
+
+def printable(text: str) -> str:
+    """The text on one line, with escapes for what no terminal shows.
+
+    >>> printable("a\\tb")
+    'a\\\\tb'
+    """
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def shown_name(file: Path) -> str:
@@ -122,7 +133,8 @@ class _Walk:
     def scalar(self, node: yaml.ScalarNode, key: str) -> object:
         try:
             return self.loader.construct_object(node)
-        except (yaml.constructor.ConstructorError, ValueError):  # !tag, a date such as 2025-13-45
+        # !tag, a date such as 2025-13-45; !!timestamp x and !!bool x trip PyYAML itself
+        except (yaml.constructor.ConstructorError, ValueError, AttributeError, KeyError):
             text = node.value[:40] if node.tag.startswith("tag:yaml.org") else node.tag
             self.problem(node, key, f'YAML cannot read {text or node.tag}: quote it, "…"')
             return node.value
@@ -131,7 +143,7 @@ class _Walk:
         """Names to values; a name counts as it is written (on stays "on", 1000 stays "1000")."""
         section: dict[str, object] = {}
         for name, value in node.value:
-            if not isinstance(name, yaml.ScalarNode):
+            if not isinstance(name, yaml.ScalarNode) or not name.value:
                 self.problem(name, key, "a key must be a plain name")
                 continue
             inner = f"{key}.{name.value}" if key else name.value

@@ -1,7 +1,7 @@
 -- One raw line of one hour of receipt, typed and judged: the only place where raw market data is parsed.
 -- Numbers are read as text, because a cast rounds the ninth decimal without a word. DuckDB's reader makes nulls of
 -- what it cannot read and rounds a fraction in an integer's place; so where a line is no trade, quote or absent id,
--- or the bytes do not add up (`written_length`), the hour is read once more, line by line: `strict_lines`.
+-- or the bytes do not add up (`written_length`, `written_quotes`), the hour is read once more, line by line: `strict_lines`.
 {% import 'macros/line_format.jinja' as line_format %}
 with parsed as (
     {%- if is_strict %}
@@ -22,6 +22,7 @@ select
     {{ line_format.is_quote(symbol, day) }} as is_quote,
     {{ line_format.is_absent(symbol) }} as is_absent,
     {{ line_format.written_length() }} as written_length,
+    {{ line_format.written_quotes }} as written_quotes,
     trade_id,
     update_id,
     first_id,

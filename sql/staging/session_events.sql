@@ -13,14 +13,5 @@ select
     count as messages,
     "offset" as offset_us,
     detail
-from read_json(
-    {{ raw_files }},
-    format = 'newline_delimited',
-    columns = {
-        event: 'VARCHAR', ts_recv: 'BIGINT', conn: 'BIGINT', mode: 'VARCHAR', symbols: 'VARCHAR[]',
-        symbol: 'VARCHAR', stream: 'VARCHAR', first_id: 'BIGINT', last_id: 'BIGINT', count: 'BIGINT',
-        "offset": 'BIGINT', detail: 'VARCHAR'
-    },
-    ignore_errors = true
-)
-where event is not null and microseconds(ts_recv) is not null
+from session_lines
+where flaw is null
