@@ -141,6 +141,7 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
                 continue
             try:
                 run(con, models, name, unit, "view" if models[name].is_view else "table")
+                _check_grain(con, models[name])
             except click.ClickException as error:
                 broken[name] = error.message
             if name in NOTED and name not in broken:
@@ -152,22 +153,6 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
     return broken
 
 
-def _reads(models: Models) -> dict[str, set[str]]:
-    """What each model reads, and so what must be made before it."""
-    built = [name for name, model in models.models.items() if not model.is_rule]
-    reads = {name: set(models.reads(name)) for name in built}
-    for name, noting in NOTED.items():
-        for model in noting:
-            reads[model].add(name)
-    try:
-        TopologicalSorter(reads).prepare()
-                _check_grain(con, models[name])
-    except CycleError as error:
-        circle = error.args[1]
-        raise click.ClickException(
-            f"{models[circle[0]].path}: reads itself, by {' → '.join(circle)}"
-        ) from None
-    return reads
 def _check_grain(con: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Stop where a stored relation lacks a column by which its files are found or sorted."""
     columns = {row[0] for row in con.execute(f"describe {model.name}").fetchall()}
@@ -178,3 +163,18 @@ def _check_grain(con: duckdb.DuckDBPyConnection, model: Model) -> None:
         )
 
 
+def _reads(models: Models) -> dict[str, set[str]]:
+    """What each model reads, and so what must be made before it."""
+    built = [name for name, model in models.models.items() if not model.is_rule]
+    reads = {name: set(models.reads(name)) for name in built}
+    for name, noting in NOTED.items():
+        for model in noting:
+            reads[model].add(name)
+    try:
+        TopologicalSorter(reads).prepare()
+    except CycleError as error:
+        circle = error.args[1]
+        raise click.ClickException(
+            f"{models[circle[0]].path}: reads itself, by {' → '.join(circle)}"
+        ) from None
+    return reads

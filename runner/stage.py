@@ -19,7 +19,6 @@ from runner import engine, notes
 from runner.files import replace
 from runner.fingerprint import why_changed
 from runner.models import Models
-from runner.packed import holds, known_parts, pack_of, unpack
 from runner.paths import encode, hour_of_part
 from runner.publish import file_list, sql_text
 
@@ -45,9 +44,7 @@ STAGE_MODELS = [
 
 @dataclass(frozen=True)
 class Hour:
-    """The raw parts of one hour of receipt of one symbol, with their sizes in bytes; `packed`:
-    those that lie in the day's packed file, beside the folder.
-    """
+    """The raw parts of one hour of receipt of one symbol, with their sizes in bytes."""
 
     exchange: str
     symbol: str
@@ -55,7 +52,6 @@ class Hour:
     hour: int
     folder: Path
     parts: tuple[tuple[str, int], ...]
-    packed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.day} {self.hour:02}h"
@@ -69,36 +65,15 @@ def hour_place(base: Path, exchange: str, symbol: str, day: str, hour: int) -> P
     return base / "work" / "staged" / encode(exchange) / encode(symbol) / day / f"{hour:02}"
 
 
-def hours_of_day(
-    folder: Path, exchange: str, symbol: str, day: str, reads_packed: bool = False
-) -> list[Hour]:
-    """The hours of receipt that a raw day folder holds parts of, or its packed file if asked for.
-
-    A loose part that is packed already (a crash left it) counts once.
-    """
-    pack = pack_of(folder)
-    is_packed = pack.exists()
-    known = known_parts(pack) if is_packed and (reads_packed or folder.is_dir()) else {}
-    sizes = {name: part.size for name, part in known.items()} if reads_packed else {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if hour_of_part(path.name) is None or not path.is_file():
-            continue
-        if not holds(known.get(path.name), path):
-            sizes[path.name] = path.stat().st_size
-            known.pop(path.name, None)
+def hours_of_day(folder: Path, exchange: str, symbol: str, day: str) -> list[Hour]:
+    """The hours of receipt that a raw day folder holds parts of."""
     hours: dict[int, list[tuple[str, int]]] = {}
-    for name, size in sorted(sizes.items()):
-        hours.setdefault(hour_of_part(name), []).append((name, size))
+    for path in sorted(folder.iterdir()):
+        hour = hour_of_part(path.name)
+        if hour is not None and path.is_file():
+            hours.setdefault(hour, []).append((path.name, path.stat().st_size))
     return [
-        Hour(
-            exchange,
-            symbol,
-            day,
-            hour,
-            folder,
-            tuple(parts),
-            tuple(name for name, _ in parts if reads_packed and name in known),
-        )
+        Hour(exchange, symbol, day, hour, folder, tuple(parts))
         for hour, parts in sorted(hours.items())
     ]
 
@@ -146,9 +121,7 @@ def stage(
     a part at all.
     """
     unit = unit_values(hour.exchange, hour.symbol, hour.day)
-    loose = models.lake.base / "work" / "publishing" / uuid.uuid4().hex
-    packed = unpack(pack_of(hour.folder), hour.packed, loose) if hour.packed else []
-    parts = [hour.folder / name for name, _ in hour.parts if name not in hour.packed] + packed
+    parts = [hour.folder / name for name, _ in hour.parts]
     unit["raw_files"] = file_list(parts)
     _read(con, models, unit, parts)
     for name in ("stalls", "clock", "staged_trades", "staged_quotes", "cover_pieces"):
@@ -173,8 +146,6 @@ def stage(
     note["sizes"] = {path.name: path.stat().st_size for path in staging.iterdir()}
     (staging / "note.json").write_text(json.dumps(note, separators=(",", ":")), encoding="utf-8")
     _into_place(staging, place)
-    if packed:
-        shutil.rmtree(loose)
     return note
 
 
