@@ -103,9 +103,9 @@ def _refuse_place(out: Path, base: Path, force: bool) -> None:
 
     try:
         folder = out.parent.resolve()
-        there = [path for path in (out, path_of(out)) if path.exists()]
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"--out {str(out)!r} is no place for a file: {error}") from None
+        there = [path for path in (out, path_of(out)) if _is_there(path)]
+    except OSError as error:
+        raise click.ClickException(f"--out {str(out)!r} cannot be written: {error}") from None
     if not folder.is_dir():
         raise click.ClickException(f"--out: there is no folder {folder}; make it first")
     if folder.is_relative_to(base.resolve()):
@@ -119,6 +119,15 @@ def _refuse_place(out: Path, base: Path, force: bool) -> None:
         raise click.ClickException(
             f"{there[0]} is there already; choose another name, or write over it with --force"
         )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is anything of this name, a broken link too; OSError for an impossible one."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _refuse_others(*options: object) -> None:

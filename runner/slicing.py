@@ -18,7 +18,8 @@ from runner import catalog, manifest
 from runner.build import did_you_mean
 from runner.config import Lake
 from runner.derived import stored_inputs
-from runner.inventory import published_days
+from runner.inventory import exchanges, published_days
+from runner.inventory import symbols as symbols_of
 from runner.models import Models
 from runner.moments import day_of, iso
 from runner.publish import move, scan, sql_text
@@ -109,7 +110,8 @@ class _Slicer:
 
     def _asked(self) -> list[str]:
         """The symbols to slice; the temporary table `asked` holds them with their exchange."""
-        known = list(dict.fromkeys(symbol for _, symbol in self._rows("symbols")))
+        pairs = self._known()
+        known = sorted({symbol for _, symbol in pairs})
         for name in self.request.symbols:
             if name not in known:
                 hint = did_you_mean(name if name.upper() not in known else name.upper(), known)
@@ -117,9 +119,19 @@ class _Slicer:
                     f"--symbols: there are no {self.request.source} of {name!r} in this lake{hint}"
                 )
         symbols = sorted(set(self.request.symbols or known))
-        self._choose(symbols, self.request.start_us, self.request.end_us)
-        self.con.execute(f"create or replace temp table asked as {self._sql('symbols')}")
+        self.con.execute("create temp table asked (exchange varchar, symbol varchar)")
+        for pair in pairs:
+            if pair[1] in symbols:
+                self.con.execute("insert into asked values ($1, $2)", pair)
         return symbols
+
+    def _known(self) -> list[tuple[str, str]]:
+        """Exchange and symbol of all that the source has; no file is opened for it."""
+        if self.source.stored is None:
+            return self._rows("symbols")
+        base, model = self.models.lake.base, self.models[self.source.stored]
+        pairs = [(name, one) for name in exchanges(base) for one in symbols_of(base, name)]
+        return [pair for pair in pairs if published_days(base, model, *pair)]
 
     def _attempt(self, symbols: list[str]) -> dict:
         """Write the slice and its manifest into the scratch folder."""
