@@ -25,6 +25,7 @@ BETWEEN = ";\n--;--\n"
 STATEMENT = re.compile(r"\bcreate\s+(?:or\s+replace\s+)?(view|macro)\s+(\w+)", re.IGNORECASE)
 # The catalog as SQL, as it was last built: an in-memory connection needs no more.
 NOTED = "catalog.sql"
+TRIES = 3
 
 
 def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
@@ -32,19 +33,35 @@ def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
     noted = lake.base / NOTED
     text = noted.read_text(encoding="utf-8") if noted.exists() else ""
     if not text.startswith(_first_line(lake)):
-        models = Models(lake)
-        with engine.connect(models) as scratch:
-            broken = prepare(scratch, models)
-            for model in models.stored():
-                if model.name not in broken and schema_is_stale(scratch, models, model):
-                    write_schema(scratch, models, model)
-            text = statements(scratch, models, broken)
+        text = _made(Models(lake))
     con = duckdb.connect()
     con.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
     # an ASOF JOIN whose left side DuckDB thinks small becomes a nested loop
     con.execute("set asof_loop_join_threshold = 0")
     run_statements(con, text)
     return con
+
+
+def _made(models: Models) -> str:
+    """The catalog where no build has left it, and the files without rows that it reads.
+
+    Nobody waits for a build here, and one that begins clears the workshop: then once more.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return _make(models)
+        except (FileNotFoundError, duckdb.IOException):
+            continue
+    return _make(models)
+
+
+def _make(models: Models) -> str:
+    with engine.connect(models) as scratch:
+        broken = prepare(scratch, models)
+        for model in models.stored():
+            if model.name not in broken and schema_is_stale(scratch, models, model):
+                write_schema(scratch, models, model)
+        return statements(scratch, models, broken)
 
 
 def statements(con: duckdb.DuckDBPyConnection, models: Models, broken: Container[str] = ()) -> str:

@@ -91,8 +91,9 @@ def _collect(lake: "Lake") -> None:
     click.echo(
         "1  An exchange made of files: ten minutes of a synthetic market, one lost connection."
     )
-    exchange, ws_url, rest_url = _replay()
+    exchange = _replay()
     try:
+        ws_url, rest_url = _addresses(exchange)
         click.echo(f"   lake replay --speed max --fault {FAULT}   → {ws_url}")
         click.echo("2  Collecting it over a real WebSocket …")
         ended = collect(lake, ws_url=ws_url, rest_url=rest_url).ended
@@ -143,8 +144,8 @@ def _fresh(folder: Path) -> None:
     (folder / "config.yml").write_text(CONFIG, encoding="utf-8")
 
 
-def _replay() -> tuple[subprocess.Popen, str, str]:
-    """Start `lake replay` as a process of its own; returns it, its WebSocket and REST address."""
+def _replay() -> subprocess.Popen:
+    """Start `lake replay` as a process of its own."""
     command = [
         sys.executable,
         "-m",
@@ -155,16 +156,20 @@ def _replay() -> tuple[subprocess.Popen, str, str]:
         "--speed",
         "max",
     ]
-    exchange = subprocess.Popen(
+    return subprocess.Popen(
         [*command, "--fault", FAULT],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
+
+
+def _addresses(exchange: subprocess.Popen) -> tuple[str, str]:
+    """The replay's WebSocket and REST address, which it prints when it is ready."""
     told = ""
     for line in exchange.stdout:
         told += line
         ws_url, rest_url = re.search(r"ws://\S+", told), re.search(r"http://\S+", told)
         if ws_url and rest_url:
-            return exchange, ws_url[0], rest_url[0]
+            return ws_url[0], rest_url[0]
     raise click.ClickException(f"the replay did not start: {told.strip() or 'it said nothing'}")
