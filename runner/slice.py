@@ -47,17 +47,18 @@ def slice_(symbols, start, end, tf, source, out, form, allow_dark, force, verify
     A stretch that is not known to be whole is refused by name. Bars and trades: dark or partial
     seconds, and time before the first or after the last known trade or on a day that was not
     recorded. Quotes: time in which the stream was not on (quotes are covered, never proven).
-    Klines: missing ones. --allow-dark takes it all the same; the manifest then lists them. The
-    second of the symbol's very first or last known trade may stay partial.
+    Trades and quotes: the hour that is still being recorded. Klines: missing ones. --allow-dark
+    takes it all the same; the manifest then lists them. The second of the symbol's very first or
+    last known trade may stay partial.
 
     Rows come by symbol, day and key. The same data gives the same bytes. CSV has times in ISO UTC,
     doubles in their shortest exact form, and an empty field where there is no value.
 
     \b
     Example:
-      lake slice --symbols SOLUSDT --start 2025-10-20 --end 2025-10-21 --out sol.parquet
-      lake slice --source trades --start 2025-10-20T12:00Z --end 2025-10-20T13:00Z --out t.csv
-      lake slice --verify sol.parquet
+      lake slice --start 2025-10-20 --end 2025-10-21 --out day.parquet
+      lake slice --source trades --start 2025-10-20 --end 2025-10-21 --out t.csv
+      lake slice --verify day.parquet
     """
     if verify is not None:
         _refuse_others(symbols, start, end, tf, out, form, allow_dark, force)

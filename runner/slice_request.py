@@ -25,15 +25,17 @@ class Source:
     stored: str | None
     time: str
     key: str
-    gaps: str
+    gaps: tuple[str, ...]
     proof: tuple[str, ...]
 
 
 SOURCES = {
-    "bars": Source("bars_1s", "window_start", "window_start", "dark", ("bars_1s", "tape_days")),
-    "klines": Source(None, "window_start", "window_start", "missing", ()),
-    "trades": Source("trades", "ts_event", "trade_id", "dark", ("bars_1s", "tape_days")),
-    "quotes": Source("quotes", "ts_event", "update_id", "uncovered", ("covers",)),
+    "bars": Source("bars_1s", "window_start", "window_start", ("dark",), ("bars_1s", "tape_days")),
+    "klines": Source(None, "window_start", "window_start", ("missing",), ()),
+    "trades": Source(
+        "trades", "ts_event", "trade_id", ("dark", "unmatched"), ("bars_1s", "tape_days")
+    ),
+    "quotes": Source("quotes", "ts_event", "update_id", ("uncovered",), ("covers",)),
 }
 
 

@@ -140,10 +140,10 @@ class _Slicer:
         chunks = self._rows("chunks")
         if not chunks:
             self._refuse_empty(symbols)
-        gaps = self._dicts(self.source.gaps)
+        gaps = [gap for name in self.source.gaps for gap in self._dicts(name)]
         if gaps and not request.allow_dark:
             raise click.ClickException(_told_gaps(request, gaps))
-        days = self._dicts("days") if self.source.gaps == "dark" else []
+        days = self._dicts("days") if "dark" in self.source.gaps else []
         path = self.scratch / request.out.name
         rows, columns = self._write(chunks, path)
         claims = {

@@ -221,6 +221,34 @@ def test_quotes_are_refused_where_the_stream_was_not_on(holed, two_days, tmp_pat
     assert take(holed, tmp_path / "c.csv", *arguments, *minute)["gaps"] == []
 
 
+def test_ticks_of_the_hour_that_is_still_recorded_are_refused(tmp_path):
+    folder = lakes.make(tmp_path / "lake")
+    start = MIDNIGHT - 600 * SECOND_US
+    rows = [trade("SOLUSDT", n, start + n * SECOND_US) for n in range(1200)]
+    rows += [quote("SOLUSDT", n, start + n * SECOND_US) for n in range(1200)]
+    lakes.put(folder, "SOLUSDT", rows)
+    lakes.put(folder, "_sessions", lakes.sessions(start, start + SECOND_US, ["SOLUSDT"])[:3])
+    with lakes.hold_collector(folder):
+        lakes.bring(folder)
+    hours = ("--start", "2025-10-20T23:51:00Z", "--end", "2025-10-21T00:05:00Z")
+    assert take(folder, tmp_path / "a.csv", *hours)["gaps"] == []
+    told = refusal(folder, tmp_path / "b.csv", *hours, "--source", "trades")
+    assert "trades not published 2025-10-21T00:00:00Z to 2025-10-21T00:05:00Z" in told
+    told = refusal(folder, tmp_path / "b.csv", *hours, "--source", "quotes")
+    assert "not covered 2025-10-21T00:00:00Z to 2025-10-21T00:05:00Z" in told
+    over = (*hours[:3], "2025-10-21T00:00:00Z")
+    for source, count in (("trades", 540), ("quotes", 540)):
+        taken = take(folder, tmp_path / f"{source}.csv", *over, "--source", source)
+        assert (taken["rows"], taken["gaps"]) == (count, [])
+
+
+def test_trades_whose_file_is_gone_are_refused(two_days, tmp_path):
+    folder = shutil.copytree(two_days, tmp_path / "lake")
+    (folder / "data" / lakes.place("trades", "SOLUSDT", lakes.DAY)).unlink()
+    told = refusal(folder, tmp_path / "a.csv", *EVENING, "--source", "trades")
+    assert "SOLUSDT trades not published 2025-10-20T22:00:00Z to" in told
+
+
 def test_klines_are_refused_until_there_is_a_relation_of_them(two_days, tmp_path):
     folder = shutil.copytree(two_days, tmp_path / "lake")
     lakes.bring(folder)
