@@ -4,6 +4,7 @@ In the connection of a validation each day-filed relation bears its own name and
 symbols and days asked for. The files of reports/checked add what is known of files and grid.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,7 +49,9 @@ class Checked:
         self.con.execute(f"set temp_directory = '{sql_text(spill)}'")
         for macro in models.macro_sql():  # a lake's catalog may be older than a rule
             self.con.execute(macro)
-        self.values = {"places": self._places()}
+        stored = [model for model in models.stored() if self._has(model.name)]
+        places = [catalog.place(models.lake.base, model) for model in stored]
+        self.values = {"stored": stored, "places": places}
         self._make("all_files")
         self._refuse_unknown()
         self.values |= self._range()
@@ -58,12 +61,9 @@ class Checked:
         for name in ("asked_days", "edge_bars", "latencies", "asked_files"):
             self._make(name)
         self._read_files()
-        for name in ("published_files", "declared_columns"):
+        self._hash_sealed()
+        for name in ("published_files", "declared_columns", "hashed_files"):
             self._make(name)
-
-    def _places(self) -> list[dict]:
-        """Where the files of each stored relation lie, as SQL needs it."""
-        return [catalog.place(self.models.lake.base, model) for model in self.models.stored()]
 
     def _range(self) -> dict:
         """The range asked for; by default yesterday and today, in a lake of the past its last two
@@ -95,10 +95,7 @@ class Checked:
 
     def _today(self) -> str:
         """The day that it is for this lake: its last one where nothing is recorded live."""
-        newest, first_session = self.con.execute(
-            "select max(day) filter (relation = 'bars_1s'), "
-            "min(day) filter (relation = 'sessions') from all_files where is_named and not is_schema"
-        ).fetchone()
+        [(newest, first_session)] = self.con.execute(self.sql("lake_days")).fetchall()
         query = "select bool_or(mode = 'live') from sessions where day = $day"
         is_live = first_session and self.con.execute(query, {"day": first_session}).fetchone()[0]
         if newest and not is_live:
@@ -107,9 +104,7 @@ class Checked:
 
     def _bars(self) -> None:
         """Make `checked_bars`; of klines that nobody has fetched yet there is none."""
-        query = "select count(*) from duckdb_views() where view_name = 'klines'"
-        [(has_klines,)] = self.con.execute(query).fetchall()
-        if self.choice.source == "klines" and not has_klines:
+        if self.choice.source == "klines" and not self._has("klines"):
             self._make("checked_bars", kind="view", from_us=0, to_us=0)
         else:
             self._make(f"checked_{self.choice.source}", "checked_bars", "view")
@@ -144,6 +139,24 @@ class Checked:
         for name, columns in OF_FILES.items():
             self.con.execute(f"create temp table {name} ({columns})")
             self._load(name, [Path(file) for (file,) in rows])
+
+    def _hash_sealed(self) -> None:
+        """Load the hashes that sealed files have now."""
+        self.con.execute("create temp table hashes (file varchar, sha256 varchar)")
+        if not self._has("archive"):
+            return
+        rows = self.con.execute(
+            "select file from asked_files semi join archive using (relation, exchange, symbol, day)"
+        ).fetchall()
+        for (file,) in rows:
+            with Path(file).open("rb") as opened:
+                digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            self.con.execute("insert into hashes values (?, ?)", [file, digest])
+
+    def _has(self, relation: str) -> bool:
+        """Whether the lake has a relation yet."""
+        query = "select count(*) > 0 from duckdb_views() where view_name = $name"
+        return self.con.execute(query, {"name": relation}).fetchone()[0]
 
     def _load(self, name: str, paths: list[Path]) -> None:
         """Load what files say of themselves; one that cannot be read says nothing."""

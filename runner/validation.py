@@ -18,7 +18,7 @@ from runner.sql_files import files, header
 from runner.stage import sql_error
 
 # Each file is a table of the report: its title, a note on it, and what to say where it is empty.
-SECTIONS = "validation/*.sql"
+SECTIONS = "reports/validation"
 
 
 def run(lake: Lake, choice: Choice) -> Report:
@@ -31,7 +31,7 @@ def run(lake: Lake, choice: Choice) -> Report:
     checked = Checked(models, choice)
     with checked.con as con:
         results = [check(con, models, rule, checked.values) for rule in asked]
-        sections = [_section(checked, path) for path in files(models.roots, "reports", SECTIONS)]
+        sections = [_section(checked, path) for path in files(models.roots, SECTIONS, "*.sql")]
         about = _about(checked)
     verdict, reason = judged(results, about)
     models.save()

@@ -2,7 +2,7 @@
 -- severity: major
 -- checks: select count(*) from covers
 -- absent: no recorded streams
--- breaks: delete from covers where day < (select max(day) from covers)
+-- breaks: update covers set start_at = start_at + interval 10 seconds
 -- From the first to the last message of the symbol in the range. Lakes without sessions know only of silence: there
 -- 60 seconds without a message end a cover.
 with steps as (
