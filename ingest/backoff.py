@@ -4,7 +4,7 @@ import random
 from collections import deque
 from collections.abc import Iterator
 
-from ingest.clock import Clock
+from ingest.clock import Clock, Even
 
 # The exchange allows 300 connections in 5 minutes and bans whoever goes on.
 CONNECTS = 200
@@ -14,7 +14,7 @@ WINDOW_S = 300.0
 class Backoff(Iterator):
     """An endless series of waits in real seconds; the first is the shortest."""
 
-    def __init__(self, first_s: float, longest_s: float, clock: Clock) -> None:
+    def __init__(self, first_s: float, longest_s: float, clock: Clock | Even) -> None:
         self._first_s = min(first_s, longest_s)
         self._longest_s = longest_s
         self._clock = clock

@@ -1,7 +1,9 @@
 """The one source of time while collecting: the wall clock, or the clock of a replay.
 
 A replay stamps each frame with its receive time. Timers then run on a clock that stands at the
-newest of these stamps and goes on at the replay's speed until the next frame comes.
+newest of these stamps and goes on at the replay's speed until the next frame comes. Live, each
+connection has the wall clock as it was when it was opened, running on evenly: when that is set
+anew, lines of before and after would else share a minute, and quotes land in the wrong second.
 """
 
 import asyncio
@@ -13,6 +15,29 @@ FULL_SPEED = 1000.0
 # would look like a stall of 10 s.
 BREATH_S = 0.25
 RESTARTED_US = 60_000_000
+
+
+class Even:
+    """The wall clock as it is now, running on evenly though that should be set. Times in µs."""
+
+    replay = False
+
+    def __init__(self) -> None:
+        self.base_ns = time.time_ns() - time.perf_counter_ns()
+
+    def now(self) -> int:
+        """The time in µs."""
+        return (self.base_ns + time.perf_counter_ns()) // 1000
+
+    heard_until = now
+
+    def set_by_s(self) -> float:
+        """How many seconds the wall clock was set forward since (negative: back)."""
+        return (time.time_ns() - time.perf_counter_ns() - self.base_ns) / 1e9
+
+    def real_seconds(self, seconds: float) -> float:
+        """How long these seconds really take."""
+        return seconds
 
 
 class Clock:
@@ -33,6 +58,14 @@ class Clock:
     def replay(self) -> bool:
         """Whether this is the clock of a replay."""
         return self.speed is not None
+
+    def of_connection(self) -> "Clock | Even":
+        """The time of a connection that is opened now, and of whatever must not jump."""
+        return self if self.replay else Even()
+
+    def set_by_s(self) -> float:
+        """A replay's clock is not set."""
+        return 0.0
 
     def follow(self, recv_us: int, speed: str) -> None:
         """Be the clock of a replay that stands at `recv_us`. `speed`: a number, or "max"."""

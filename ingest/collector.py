@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+import click
 from aiohttp import ClientSession
 from loguru import logger
 
@@ -24,6 +25,7 @@ from ingest.plan import Plan, check_symbols, mode_of, plan
 from ingest.recover import recover_held
 from ingest.sessions import SessionLog
 from ingest.stop import stop_on_signals
+from ingest.unsealed import Unsealed
 from ingest.writer import Writer
 from runner.config import Lake
 from runner.lock import hold
@@ -94,7 +96,7 @@ async def run(
     `on_reconnect`: called with the id of each connection made after a lost one, once data flows.
     """
     with hold(lake.base / LOCK, DOING, others_s=RECOVERY_S):
-        recover_held(lake)
+        _make_ready(lake)
         async with rest.session(plan.rest_url) as http:
             clock = Clock()
             mode = await mode_of(lake, plan, http, clock)
@@ -102,6 +104,20 @@ async def run(
             made = _Run(lake, plan, clock, mode, room or Room(), http)
             made.connections.on_reconnect = on_reconnect
             return await made.collect(stop)
+
+
+def _make_ready(lake: Lake) -> None:
+    """Seal what a killed run left; ClickException where raw files cannot be written."""
+    raw = lake.base / "raw"
+    try:
+        recover_held(lake)
+        if raw.exists():
+            Unsealed(raw).touch()
+    except OSError as error:
+        raise click.ClickException(
+            f"{error.filename or raw} cannot be written ({error.strerror}): make it writable, or"
+            " choose another general.base_path"
+        ) from None
 
 
 class _Run:
@@ -121,7 +137,9 @@ class _Run:
         journal = Journal(lake.base / "raw", standing=(sessions.LANE,))
         # The session log first: a connection is on disk before its lines are.
         self.writer = Writer(journal, [diary, *lanes.values(), rejects], room, clock)
-        backoff = Backoff(settings.reconnect_backoff, settings.max_reconnect_backoff, clock)
+        backoff = Backoff(
+            settings.reconnect_backoff, settings.max_reconnect_backoff, clock.of_connection()
+        )
         self.connections = Connections(plan, self.desk, self.log, self.writer, http, backoff)
         self.ended = OVER
 
@@ -180,9 +198,10 @@ class _Run:
     async def _time_out(self, end: Callable[[str], None]) -> None:
         if self.plan.duration_s is None:
             await asyncio.Event().wait()
-        last_us = self.clock.heard_until() + int(self.plan.duration_s * 1e6)
-        tick_s = max(self.clock.real_seconds(0.25), 0.02)
-        while self.clock.heard_until() < last_us:
+        clock = self.clock.of_connection()
+        last_us = clock.heard_until() + int(self.plan.duration_s * 1e6)
+        tick_s = max(clock.real_seconds(0.25), 0.02)
+        while clock.heard_until() < last_us:
             await asyncio.sleep(tick_s)
         end(f"{self.plan.duration_s:g} s are over")
         await asyncio.Event().wait()

@@ -134,7 +134,7 @@ class Connections:
         self.reconnects += self._made > 1 and not planned
         self._calm.say("INFO", "connected to {} ({})", self._plan.wss_url, conn)
         drops = Drops(conn, self._log)
-        watch = Watch(self._plan.symbols, self._clock, self._patience)
+        watch = Watch(self._plan.symbols, self._clock.of_connection(), self._patience)
         feed = Feed(conn, self._desk, watch, drops, self._backoff.reset)
         link = Link(socket, feed, watch, self._plan.symbols, self._clock)
         self._links[link] = drops
@@ -160,26 +160,26 @@ class Connections:
         self.dropped += drops.total
         drops.tell()
         reason = link.ended or "stopped"
-        self._log.note("disconnected", link.feed.conn, detail=reason)
+        self._log.note("disconnected", link.feed.conn, link.now_us(), detail=reason)
         expected = link.over or link.successor or self._closing
         level = "INFO" if expected else "WARNING"
         self._calm.say(level, "connection ended after {:.0f} s: {}", link.age_s, reason)
 
     async def _subscribe(self, link: Link) -> None:
         if await link.subscribe():
-            self._log.note("subscribed", link.feed.conn, symbols=self._plan.symbols)
+            conn, symbols = link.feed.conn, self._plan.symbols
+            self._log.note("subscribed", conn, link.now_us(), symbols=symbols)
 
     async def _guard(self, link: Link) -> None:
         """Tell of streams that only seem alive."""
 
         def tell(stall: Stall) -> None:
-            conn, symbol, why = link.feed.conn, stall.symbol, stall.why
-            if stall.quotes_until_us is None:
-                self._log.note("stalled", conn, symbol=symbol, detail=why)
-            else:
-                # Noted for when it began: trades went on, and with them the cover of old quotes.
-                own = {"symbol": symbol, "stream": "bookTicker", "detail": why}
-                self._log.note("stalled", conn, at_us=stall.quotes_until_us, **own)
+            symbol, why = stall.symbol, stall.why
+            # Of quotes for when it began: trades went on, and with them the cover of the last one.
+            at_us = stall.quotes_until_us or link.now_us()
+            stream = "bookTicker" if stall.quotes_until_us else None
+            own = {"symbol": symbol, "stream": stream, "detail": why}
+            self._log.note("stalled", link.feed.conn, at_us, **own)
             self._calm.say("WARNING", "stalled: {}: {}", symbol or "all symbols", why)
 
         await link.look(tell)
@@ -191,6 +191,8 @@ class Connections:
         alarm costs nothing.
         """
         await link.due.wait()
+        if set_by_s := link.set_by_s:
+            self._calm.say("WARNING", "this machine's clock was set by {:+.1f} s", set_by_s)
         if link.age_s < YOUNG_S:
             await self._wait()
         self._calm.say("INFO", "changing over to a new connection")

@@ -97,15 +97,16 @@ class Feed:
             shown = payload.decode()
         except UnicodeDecodeError:
             shown, reason = b64encode(payload).decode(), f"{reason} (text is base64)"
-        recv_us = desk.clock.heard_until()
+        recv_us = self._watch.clock.heard_until()
         row = {"ts_recv": recv_us, "conn": self.conn, "reason": reason, "text": shown}
         desk.rejects.add(recv_us, msgspec.json.encode(row).decode() + "\n")
 
     def _stamp(self) -> Callable[[object], int]:
         """A function frame → receive time in µs: a replay's frame says it, live it is now."""
-        clock = self._desk.clock
+        clock = self._watch.clock
         if not clock.replay:
-            return lambda frame: time.time_ns() // 1000
+            base_ns, count_ns = clock.base_ns, time.perf_counter_ns
+            return lambda frame: (base_ns + count_ns()) // 1000
 
         def recv(frame: binance.Frame) -> int:
             clock.received(frame.recv)

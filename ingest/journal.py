@@ -18,6 +18,8 @@ from runner.paths import HOUR_US
 
 # Parts that may wait to be sealed; then the writer waits.
 SEALS_WAITING = 128
+RETRY_S = 1.0  # what could not be sealed
+COMPLAIN_S = 60.0
 
 
 class _Lot:
@@ -44,7 +46,8 @@ class Journal:
         self._waiting: dict[str, deque[_Lot]] = {}
         self._sealer = ThreadPoolExecutor(1, "sealer")
         self._seals: set[Future] = set()
-        self._busy: list[Part] = []
+        self._busy: deque[Part] = deque()
+        self._tried = self._complained = float("-inf")
 
     def write(self, segments: list[Segment]) -> tuple[int, OSError | None]:
         """Write all that waits, lane by lane; characters of lines acknowledged, what went wrong.
@@ -64,16 +67,25 @@ class Journal:
         self._waiting = {lane: lots for lane, lots in self._waiting.items() if lots}
         return acknowledged, failure
 
-    def seal_due(self, now_us: int) -> None:
-        """Seal the parts whose time is over. An empty standing part waits for its first line."""
+    def seal_due(self, now_us: int) -> OSError | None:
+        """Seal the parts whose time is over; what went wrong, to be tried again by a later call.
+
+        An empty standing part waits for its first line.
+        """
+        failure = None
         for lane, (part, _, cut_us) in list(self._parts.items()):
             if now_us < cut_us or lane in self._waiting:
                 continue
             if lane not in self._standing:
                 self._seal(self._parts.pop(lane)[0])
             elif part.size:
-                # Numbered 0, as no segment is: a line that comes late gets a part of its own.
-                self._open(lane, 0, now_us, now_us)
+                try:
+                    # Numbered 0, as no segment is: a line that comes late gets its own part.
+                    self._open(lane, 0, now_us, now_us)
+                except OSError as error:
+                    failure = error
+        self._seal_busy()
+        return failure
 
     def close(self) -> int:
         """Seal everything; the number of lines that the disk did not take and that are lost."""
@@ -127,8 +139,17 @@ class Journal:
         try:
             part.seal()
         except OSError as error:
-            logger.warning("{} cannot be sealed yet: {}", part.path, error)
+            if time.monotonic() - self._complained > COMPLAIN_S:
+                self._complained = time.monotonic()
+                logger.warning("{} cannot be sealed yet: {}; trying again", part.path, error)
             self._busy.append(part)
+
+    def _seal_busy(self) -> None:
+        """Once a second, what could not be sealed before: a build reads sealed parts only."""
+        if self._busy and time.monotonic() - self._tried > RETRY_S:
+            self._tried = time.monotonic()
+            for _ in range(len(self._busy)):
+                self._seal(self._busy.popleft())
 
     @staticmethod
     def _sealed_at_last(part: Part) -> bool:

@@ -32,6 +32,8 @@ SPARE_S = 0.01
 # A look this late says that we did not read for a while (a suspended machine), not that the
 # exchange did not send: the next one counts.
 LATE_S = 0.1
+# A connection keeps its clock; one that is this far from the machine's is replaced.
+CLOCK_SET_S = 1.0
 
 
 class Socket(ClientConnection):
@@ -72,7 +74,7 @@ class Link:
         self._watch = watch
         self._symbols = symbols
         self._clock = clock
-        self._opened_us = clock.now()
+        self._opened_us = watch.clock.now()
         self._replied = asyncio.Event()
         socket.on_text, socket.on_binary = feed.message, feed.binary
         feed.on_reply = self._replied.set
@@ -80,7 +82,17 @@ class Link:
     @property
     def age_s(self) -> float:
         """Seconds since the connection was opened."""
-        return (self._clock.now() - self._opened_us) / 1e6
+        return (self._watch.clock.now() - self._opened_us) / 1e6
+
+    @property
+    def set_by_s(self) -> float:
+        """Seconds by which the machine's clock was set since; 0.0 when it was not."""
+        seconds = self._watch.clock.set_by_s()
+        return seconds if abs(seconds) > CLOCK_SET_S else 0.0
+
+    def now_us(self) -> int:
+        """The time on the connection's clock, which its lines bear."""
+        return self._watch.clock.heard_until()
 
     @property
     def settled(self) -> bool:
@@ -88,7 +100,7 @@ class Link:
         subscribed_us = self._watch.subscribed_us
         if subscribed_us is None or not self.feed.heard:
             return False
-        waited_s = (self._clock.heard_until() - subscribed_us) / 1e6
+        waited_s = (self.now_us() - subscribed_us) / 1e6
         return waited_s > 5 or all(pulse.beats for pulse in self._watch.pulses.values())
 
     async def close(self, reason: str) -> None:
@@ -178,7 +190,7 @@ class Link:
         while True:
             started = loop.time()
             await asyncio.sleep(tick_s)
-            if self.feed.shutdown or self.age_s > PLANNED_LIFE_S:
+            if self.feed.shutdown or self.age_s > PLANNED_LIFE_S or self.set_by_s:
                 self.due.set()
             late = not late and loop.time() - started > tick_s + LATE_S
             if late or self._socket.state is not State.OPEN:

@@ -19,6 +19,7 @@ class Part:
         self.folder = folder / f"{moment:%Y-%m-%d}"
         self.hour_us = first_us // HOUR_US * HOUR_US
         self.size = 0
+        self._named = False
         self.folder.mkdir(parents=True, exist_ok=True)
         self.path, self._descriptor = _create(self.folder, moment.hour * 60 + moment.minute)
 
@@ -40,7 +41,10 @@ class Part:
                 os.fsync(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
-        seal(self.path, empty=not self.size)
+        if not self._named:  # an earlier try may have come that far
+            rename(self.path, empty=not self.size)
+            self._named = True
+        sync_folder(self.folder)
 
     def abandon(self) -> None:
         """Close the file and leave it to recovery."""
@@ -70,12 +74,18 @@ def _create(folder: Path, minute: int) -> tuple[Path, int]:
 
 def seal(path: Path, empty: bool = False) -> Path | None:
     """Rename an .open file, already on the disk, to a free sealed name; None when it is empty."""
+    sealed = rename(path, empty)
+    sync_folder(path.parent)
+    return sealed
+
+
+def rename(path: Path, empty: bool) -> Path | None:
+    """The same, but the new name may not outlive a power cut yet."""
     if empty:
         path.unlink()
         return None
     sealed = _free_name(path)
     replace(path, sealed)
-    sync_folder(path.parent)
     return sealed
 
 

@@ -7,7 +7,7 @@ trade changes the best quote: trades without any quote after them mean that the 
 import time
 from typing import NamedTuple
 
-from ingest.clock import Clock
+from ingest.clock import Clock, Even
 
 # Seconds without a kline, once one was seen; seconds that a counted trade may be late.
 PATIENCE_S = 10.0
@@ -95,11 +95,11 @@ class Pulse:
 class Watch:
     """The pulses of a connection. `patience`: seconds by symbol, kept from one to the next.
 
-    `suspects`: the symbols that were found stalled.
+    `clock`: the connection's; `suspects`: the symbols that were found stalled.
     """
 
-    def __init__(self, symbols: list[str], clock: Clock, patience: dict[str, float]) -> None:
-        self._clock = clock
+    def __init__(self, symbols: list[str], clock: Clock | Even, patience: dict[str, float]) -> None:
+        self.clock = clock
         self._patience = patience
         self.pulses = {symbol: Pulse(patience.get(symbol, PATIENCE_S)) for symbol in symbols}
         self.suspects: set[str] = set()
@@ -109,14 +109,14 @@ class Watch:
 
     def subscribed(self) -> None:
         """Every stream is confirmed: from now on data is expected."""
-        self.subscribed_us = self._clock.heard_until()
+        self.subscribed_us = self.clock.heard_until()
         self._subscribed = time.monotonic()
 
     def stalled(self) -> list[Stall]:
         """What has stalled since the last look."""
         if self.subscribed_us is None or len(self.suspects) == len(self.pulses):
             return []
-        now_us = self._clock.heard_until()
+        now_us = self.clock.heard_until()
         if any(pulse.beats for pulse in self.pulses.values()):
             found = self._without_pulse(now_us)
         else:

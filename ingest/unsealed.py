@@ -26,6 +26,11 @@ class Unsealed:
             os.fsync(file.fileno())
         self._noted.add(folder)
 
+    def touch(self) -> None:
+        """Make the list, empty, where there is none; OSError where it cannot be written."""
+        with (self._raw / NAME).open("a"):
+            pass
+
     def clear(self) -> None:
         """Nothing is open any more."""
         (self._raw / NAME).write_bytes(b"")
@@ -43,7 +48,8 @@ def folders(raw: Path) -> list[Path]:
         since_ns = (raw / NAME).stat().st_mtime_ns
     except FileNotFoundError:
         listed, since_ns = set(), -1
-    newer = {folder for folder, changed_ns in _day_folders(raw) if changed_ns > since_ns}
+    # As new counts too: file systems tell times apart by milliseconds only.
+    newer = {folder for folder, changed_ns in _day_folders(raw) if changed_ns >= since_ns}
     return sorted(folder for folder in listed | newer if folder.is_dir())
 
 

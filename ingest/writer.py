@@ -60,9 +60,8 @@ class Writer:
         return self._journal.close()
 
     def _write(self, segments: list, now_us: int) -> tuple[int, OSError | None]:
-        outcome = self._journal.write(segments)
-        self._journal.seal_due(now_us)
-        return outcome
+        acknowledged, failure = self._journal.write(segments)
+        return acknowledged, self._journal.seal_due(now_us) or failure
 
     def _report(self, failure: OSError | None) -> None:
         """One line a minute while the disk refuses, one when it takes lines again."""

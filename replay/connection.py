@@ -97,6 +97,10 @@ class Connection:
     def refresh(self) -> None:
         """Works out what is sent from here on: what is wished and not stalled."""
         now_us = self._clock.now_us()
+        over = [until_us for until_us, _ in self._stalls if until_us <= now_us]
+        if over and not self.streams:
+            # The player may not have come to the end of the stall yet; what it held back is lost.
+            self.from_us = max(self.from_us, *over)
         self._stalls = [stall for stall in self._stalls if stall[0] > now_us]
         self.streams = frozenset(
             stream

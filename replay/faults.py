@@ -35,17 +35,21 @@ FAULTS: dict[str, dict[str, str | None]] = {
 HELP = """\b
 drop        the connection breaks without a close frame
 close       clean close: code:1001, reason:TEXT
-stall       no data: for:30s (else until the client leaves); pings:no = no pings, no answers;
-            symbol:, stream: stall only that; what passes meanwhile is lost to the client
+stall       no data: for:30s (else until the client leaves);
+            pings:no = no pings, no answers; symbol:, stream: stall only
+            that; what passes meanwhile is lost to the client
 gap         count:10 trades are never sent; symbol: (else of each symbol)
 duplicate   the last count:5 events are sent again
-reorder     count:1 events are sent after by:1 later ones of their stream, or late:3s later
-malformed   count:1 events arrive garbled (and so are lost): kind: invalid, truncated,
-            wrong_type, missing_key, null_price, nan (else each in turn)
+reorder     count:1 events are sent after by:1 later ones of their stream,
+            or late:3s later
+malformed   count:1 events arrive garbled (and so are lost): kind: invalid,
+            truncated, wrong_type, missing_key, null_price, nan (else each
+            in turn)
 oversized   one more frame, of size:1048577 bytes, that repeats the last event
 delay       what is received within for:5s comes at its end in one burst
-When, from the first event on: at:120s, every:60s or random:60s (seeded, on average).
-What, where it can be chosen: symbol:SOLUSDT, stream:trade|bookTicker|kline_1s."""
+When, from the first event on: at:120s, every:60s or random:60s (seeded, on
+average). What, where it can be chosen: symbol:SOLUSDT,
+stream:trade|bookTicker|kline_1s."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Wire:
     """`script(socket, number)` runs after each connection's subscriptions, number counts from 1.
 
     `reply`: what to answer a request, None = nothing; `replay`: the value of X-Lake-Replay;
-    `ahead_us`: the exchange's clock minus ours; `known`: the symbols that exist.
+    `now_us`: the exchange's clock, `ahead_us` is added; `known`: the symbols that exist.
     """
 
     def __init__(self, script: Callable[[ServerConnection, int], Awaitable[None]]) -> None:
@@ -34,6 +34,7 @@ class Wire:
             {"result": None, "id": request["id"]}
         )
         self.replay: str | None = None
+        self.now_us: Callable[[], int] = lambda: time.time_ns() // 1000
         self.ahead_us = 0
         self.known = ("BTCUSDT", "SOLUSDT", "SUIUSDT")
         self.requests: list[tuple[float, str]] = []
@@ -78,7 +79,7 @@ class Wire:
 
     async def _time(self, request: web.Request) -> web.Response:
         said = {"X-Lake-Replay": self.replay} if self.replay else {}
-        now_us = time.time_ns() // 1000 + self.ahead_us
+        now_us = self.now_us() + self.ahead_us
         if self.replay:
             now_us = int(self.replay.rpartition("=")[2]) + self.ahead_us
         return web.json_response({"serverTime": now_us}, headers=said)
@@ -131,11 +132,13 @@ def lake(folder: Path, backoff_s: float = 0.05, write_interval_sec: int = 60) ->
     return load(path)
 
 
-async def collect(lake: Lake, wire, seconds: float | None = None, **options) -> collector.Summary:
+async def collect(
+    lake: Lake, wire, seconds: float | None = None, within_s: float = 30, **options
+) -> collector.Summary:
     """Run the collector at this exchange, in this loop, for a while or to the end."""
     symbols = options.pop("symbols", None)
     plan = collector.plan(lake, symbols, seconds, options.pop("ws_url", wire.ws_url), wire.rest_url)
-    return await asyncio.wait_for(collector.run(lake, plan, **options), 30)
+    return await asyncio.wait_for(collector.run(lake, plan, **options), within_s)
 
 
 def rows(lake: Lake, folder: str = "binance/SOLUSDT") -> list[dict]:
