@@ -71,7 +71,7 @@ def _why_not(kind: object, bare: object, meta, value: object, text: str | None) 
     expected = f"expected {meta.description}, got {shown(value)}"
     try:
         msgspec.convert(value, kind)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):  # "\ud800" is no text
         return expected + _way_out(bare, value, text)
     reason = meta.extra["check"](value) if meta.extra else None
     return f"expected {reason}, got {shown(value)}" if reason else None

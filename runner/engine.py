@@ -2,9 +2,11 @@
 loaded.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
 import duckdb
 
 from runner.models import Models
@@ -31,8 +33,19 @@ def connect(models: Models, memory_limit: str = "500MB") -> duckdb.DuckDBPyConne
     con = duckdb.connect(config={"temp_directory": str(spill), "memory_limit": memory_limit})
     con.execute(SETTINGS)
     for macro in models.macro_sql():
-        con.execute(macro)
+        _make(con, models, macro)
     return con
+
+
+def _make(con: duckdb.DuckDBPyConnection, models: Models, macro: str) -> None:
+    """Make a macro; an error names its file, the line and DuckDB's message."""
+    try:
+        con.execute(macro)
+    except duckdb.Error as error:
+        name = re.search(r"macro\s+(\w+)", macro, re.IGNORECASE)[1]
+        line = re.search(r"^LINE (\d+):", str(error), re.MULTILINE)
+        where = f"{models.macros[name]}, line {line[1] if line else 1}"
+        raise click.ClickException(f"{where}: {error}") from error
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import msgspec
 
 from runner.config import SHIPPED, Lake
 from runner.fingerprint import normalised
-from runner.sql_files import Model, files, model, read
+from runner.sql_files import Model, check_macro, files, model, read
 from runner.sql_text import tables_read
 
 TICKS = {"trades", "quotes"}
@@ -68,6 +68,8 @@ class Models:
         self._saved = _cached(self._cache)
         self.parsed: dict[str, list[str]] = dict(self._saved)
         self._refuse_clashes()
+        for path in self.macros.values():
+            check_macro(path)
 
     def _refuse_clashes(self) -> None:
         """No name and no place of files may be taken twice."""

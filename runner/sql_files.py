@@ -106,6 +106,16 @@ def model(path: Path) -> Model:
     return Model(path.stem, path.parent.name, path, text, *header(path, text))
 
 
+def check_macro(path: Path) -> None:
+    """Stop at a macro file that makes anything but the macro of its name."""
+    text = re.sub(r"--[^\n]*|'[^']*'", " ", read(path)).strip().rstrip(";")
+    head = rf"create\s+or\s+replace\s+macro\s+{re.escape(path.stem)}\s*\("
+    if not re.match(head, text, re.IGNORECASE) or ";" in text:
+        raise click.ClickException(
+            f"{path}, line 1: must hold one statement: create or replace macro {path.stem}(…) as …"
+        )
+
+
 def header(path: Path, text: str) -> tuple[str, dict[str, str]]:
     """The first comment block: one sentence, then `key: value` lines and free text."""
     lines = []

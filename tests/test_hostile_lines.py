@@ -138,7 +138,7 @@ def trial(folder: Path, seed: int, saw: Campaign) -> None:
         check_quotes(folder, symbol, found[symbol])
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(150, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("rounds", [2, pytest.param(150, marks=pytest.mark.soak)])
 def test_every_line_is_read_exactly_or_is_a_reject(tmp_path, campaign, rounds):
     saw = campaign("hostile raw lines", rounds)
     for seed in saw.seeds:
@@ -191,7 +191,7 @@ MILLION = 1_000_000
     "size",
     [2 * MILLION, *(pytest.param(n * MILLION, marks=pytest.mark.soak) for n in (68, 150))],
 )
-@pytest.mark.parametrize("fill", [b"x", b"\xff"])
+@pytest.mark.parametrize("fill", [b"x", pytest.param(b"\xff", marks=pytest.mark.soak)])
 def test_an_endless_line_is_a_reject_that_shows_its_first_bytes(tmp_path, size, fill):
     folder = lakes.make(tmp_path / "lake")
     first, last = (json.dumps(lakes.trade("SOLUSDT", n, NOON + n)).encode() for n in (1, 2))
@@ -199,5 +199,8 @@ def test_an_endless_line_is_a_reject_that_shows_its_first_bytes(tmp_path, size, 
     report = lakes.bring(folder)
     assert (report.lines, report.rejects) == (3, 1)
     assert lakes.ask(folder, "select trade_id from trades order by all") == [(1,), (2,)]
-    found = lakes.ask(folder, "select line, text[:8], length(text) <= 1000, reason from rejects")
-    assert found == [(2, '{"note":', True, "longer than 1048576 bytes; these are its first ones")]
+    ((line, text, reason),) = lakes.ask(folder, "select line, text, reason from rejects")
+    assert (
+        text.startswith('{"note":"x' if fill == b"x" else "{\\x22note\\x22") and len(text) <= 1000
+    )
+    assert (line, reason) == (2, "longer than 1048576 bytes; these are its first ones")

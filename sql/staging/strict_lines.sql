@@ -3,6 +3,8 @@
 -- Slower than DuckDB's reader of whole files, and stricter: used where that one met something odd, and for lakes that
 -- others wrote.
 {% import 'macros/line_format.jinja' as line_format %}
+{# where a number that is not in quotes stands in the text of a line #}
+{% macro bare(column) %}[{,]\s*"{{ column }}"\s*:\s*(-?[0-9.eE+-]+){% endmacro %}
 with judged as (
     select
         *,
@@ -20,7 +22,7 @@ with judged as (
             {%- for name in line_format.decimals %}
             when json_type(json, '$.{{ name }}') in ('DOUBLE', 'BIGINT', 'UBIGINT')
                 and not coalesce(
-                    try_cast(regexp_extract_all(json, '{{ line_format.bare(name) }}', 1) as double[])
+                    try_cast(regexp_extract_all(json, '{{ bare(name) }}', 1) as double[])
                         in ([], [try_cast(json ->> '$.{{ name }}' as double)]),
                     false
                 )
@@ -47,7 +49,7 @@ select
         {%- for name in line_format.decimals %}
         if(
             json_type(json, '$.{{ name }}') in ('DOUBLE', 'BIGINT', 'UBIGINT'),
-            regexp_extract(json, '{{ line_format.bare(name) }}', 1),
+            regexp_extract(json, '{{ bare(name) }}', 1),
             {{ name }}
         ) as {{ name }}{{ '' if loop.last else ',' }}
         {%- endfor %}
