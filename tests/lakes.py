@@ -22,6 +22,7 @@ from raw_lines import DAY_US, EPOCH, MINUTE_US, SECOND_US, line, micros, session
 import lake
 from runner.build import Choice, Report, build
 from runner.config import load
+from runner.lease import replace_unread
 from runner.lock import hold
 
 ROOT = Path(__file__).parent.parent
@@ -196,6 +197,13 @@ def place(relation: str, symbol: str, day: str) -> str:
 def hold_collector(folder: Path) -> AbstractContextManager:
     """As if a collector were running: its sessions are not ended by recovery."""
     return hold(folder / "data" / "collector.lock", "collecting into this lake")
+
+
+def lends(folder: Path) -> bool:
+    """Whether the system tells that nobody has a file open."""
+    for name in ("old", "new"):
+        (folder / name).write_text(name, encoding="utf-8")
+    return replace_unread(folder / "new", folder / "old")
 
 
 def ask(folder: Path, query: str) -> list[tuple]:

@@ -38,8 +38,8 @@ def test_readers_see_no_wrong_count_while_a_build_loop_publishes(folder):
     wrong, failed, reads, stop = [], [], [0], threading.Event()
 
     def asked(con: duckdb.DuckDBPyConnection, query: str) -> tuple:
-        """A row. The engine opens a file once for its footer and again for its rows: a swap just
-        between the two is an error of that read (never a wrong answer), and none the next time."""
+        """A row. The engine opens a file once for its footer and again for its rows: where builds
+        cannot tell, a swap just between the two is an error, and none the next time."""
         try:
             return con.execute(query).fetchone()
         except duckdb.Error as error:
@@ -70,7 +70,7 @@ def test_readers_see_no_wrong_count_while_a_build_loop_publishes(folder):
         for reader in readers:
             reader.join()
     assert wrong == [] and reads[0] >= READS
-    assert len(failed) <= 2, failed
+    assert len(failed) <= (0 if lakes.lends(folder) else 2), failed
 
 
 def end(process: subprocess.Popen, after_s: float) -> int:
