@@ -14,6 +14,7 @@ from replay.command import replay
 from runner.command import build, graph, ls, shell, sql
 from runner.demo import demo
 from runner.init import init
+from runner.seal_command import compact, prune
 from runner.slice import slice_
 from runner.validate import validate
 
@@ -70,7 +71,21 @@ def cli(ctx: click.Context, debug: bool) -> None:
     ctx.obj = {"debug": debug}
 
 
-for command in (demo, init, collect, build, validate, replay, ls, graph, slice_, sql, shell):
+for command in (
+    demo,
+    init,
+    collect,
+    build,
+    validate,
+    compact,
+    prune,
+    replay,
+    ls,
+    graph,
+    slice_,
+    sql,
+    shell,
+):
     cli.add_command(command)
 
 

@@ -35,6 +35,7 @@ def _unit(plan: "Planner", day: str, digests: dict[str, str], why: str) -> Unit:
     context = {
         "sources": {stream: plan.ticks.of_hours(stream, list(hours)) for stream in HOURS},
         "has_copies": {stream: plan.ticks.has_copies(stream, list(hours)) for stream in HOURS},
+        "is_sealed": plan.ticks.is_sealed(list(hours)),
         **_context(plan.con, hours),
     }
     note = {"quotes": plan.quotes_in(digests)}

@@ -3,12 +3,13 @@
 import click
 import duckdb
 
-from runner import derived, inventory, notes, sessions, stage
+from runner import archive, derived, inventory, notes, sessions, stage
 from runner.build import Choice, Report, selected
 from runner.execute import execute
 from runner.inventory import Symbol
 from runner.models import Models
 from runner.plan import Planner, SymbolPlan
+from runner.seals import day_number
 from runner.sql_files import Model
 from runner.unit import Unit
 from runner.workers import Workers
@@ -35,15 +36,9 @@ class ExchangeBuild:
 
     def build(self) -> None:
         """Stage, plan and publish."""
-        exchange = self.exchange
-        found = [
-            inventory.look(self.base, exchange, name)
-            for name in inventory.symbols(self.base, exchange)
-        ]
-        sessions.load(self.con, self.models, exchange)
-        self._share(found)
+        exchange, found = self.exchange, self.known()
         symbols = [symbol for symbol in found if self.choice.wants_symbol(symbol.name)]
-        hours = self._stale_hours(symbols)
+        hours = self.stale_hours(symbols)
         if not self.dry_run:
             self._stage(hours, {symbol.name: symbol for symbol in symbols})
             self._share(found)
@@ -66,6 +61,23 @@ class ExchangeBuild:
                 self._derived(model, symbols),
                 until_us,
             )
+
+    def known(self) -> list[Symbol]:
+        """The exchange's symbols; all workers are told of their connections."""
+        found = [
+            inventory.look(self.base, self.exchange, name, self._reads_packed)
+            for name in inventory.symbols(self.base, self.exchange)
+        ]
+        sessions.load(self.con, self.models, self.exchange)
+        self._share(found)
+        return found
+
+    def _reads_packed(self, day: str) -> bool:
+        """Whether the packed raw of a day is read: from raw, with the days around that asked for,
+        as a trade may be received on another day.
+        """
+        near = self.choice.day is None or abs(day_number(day) - day_number(self.choice.day)) <= 1
+        return self.choice.from_raw and near
 
     def _derived(self, model: Model, symbols: list[Symbol]) -> list[Unit]:
         """The stale units of a stored relation that the lake adds."""
@@ -104,17 +116,23 @@ class ExchangeBuild:
         ]
         self.workers.share(self.con, "sessions", "connections", *empty)
 
-    def _stale_hours(self, symbols: list[Symbol]) -> list[tuple[stage.Hour, str]]:
+    def stale_hours(self, symbols: list[Symbol]) -> list[tuple[stage.Hour, str]]:
+        """The hours of receipt that must be staged, and why."""
         offsets = dict(self.con.execute("select conn, offset_us from connections").fetchall())
         stalled = self.con.execute(
-            "select conn, [epoch_us(stall.stalled_at) for stall in stalls] from sessions"
+            "select conn, [(stall.symbol, epoch_us(stall.stalled_at)) for stall in stalls] "
+            "from sessions"
         ).fetchall()
         sql = stage.fingerprint(self.models)
         stale = []
         for symbol in symbols:
+            stalls = {
+                conn: [moment for name, moment in moments if name in (None, symbol.name)]
+                for conn, moments in stalled
+            }
             for hour in symbol.hours:
                 note = symbol.staged.get(hour.place(self.base))
-                why = stage.why_stale(hour, note, sql, offsets, dict(stalled))
+                why = stage.why_stale(hour, note, sql, offsets, stalls)
                 if self.choice.from_raw and self.choice.day in (None, hour.day):
                     why = why or "asked for"
                     if gone := stage.gone(hour, note):
@@ -159,6 +177,14 @@ class ExchangeBuild:
             for plan in plans
             for day, count in sorted(plan.lost.items())
         ]
+        if self.choice.from_raw:
+            self.report.failed += [
+                f"{plan.symbol} {day}: not all of the raw that this sealed day was made from is "
+                "there, so it is not read anew; put it back, or leave out --from-raw"
+                for plan in plans
+                for day in plan.standing
+                if self.choice.day in (None, day)
+            ]
         return plans
 
     def _publish(self, units: list[Unit], until_us: int) -> None:
@@ -170,6 +196,7 @@ class ExchangeBuild:
             self.report.units += units
             return
         may_lose = self.choice.from_raw
+        archive.reopen(self.con, self.models, units, is_anew=may_lose)
         # the longest first, so that no worker is left with one at the end
         units = sorted(units, key=lambda unit: -sum(path.stat().st_size for path in unit.sources))
         results = self.workers.map(

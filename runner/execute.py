@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import duckdb
 
-from runner import derived, engine, notes, sessions
+from runner import archive, derived, engine, notes, sessions
 from runner.models import Models
 from runner.publish import file_list, publish, scan
 from runner.sql_files import Model
@@ -53,7 +53,15 @@ def _ticks(
     hours, of = hours_of(unit.day), (unit.exchange, unit.symbol)
     has_copies = unit.context["has_copies"]
     view_ticks(
-        con, models, unit.relation, of, unit.sources, (hours[0], hours[-1]), until_us, has_copies
+        con,
+        models,
+        unit.relation,
+        of,
+        unit.sources,
+        (hours[0], hours[-1]),
+        until_us,
+        has_copies,
+        unit.context["is_sealed"],
     )
     con.execute(f"create or replace temp view published as from {unit.relation}")
     if unit.path.exists() and not may_lose:
@@ -99,7 +107,16 @@ def _bars(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:
     for stream, sources in unit.context["sources"].items():
         has_copies = unit.context["has_copies"][stream]
         of = (unit.exchange, unit.symbol)
-        view_ticks(con, models, stream, of, sources, (first, last), has_copies=has_copies)
+        view_ticks(
+            con,
+            models,
+            stream,
+            of,
+            sources,
+            (first, last),
+            has_copies=has_copies,
+            is_sealed=unit.context["is_sealed"],
+        )
     values = unit_values(unit.exchange, unit.symbol, unit.day)
     for name in ("trade_bars_1s", "quote_bars_1s", "seconds", "bars_1s"):
         run(con, models, name, values)
@@ -115,7 +132,8 @@ def _bars(con: duckdb.DuckDBPyConnection, models: Models, unit: Unit) -> None:
 def _rejects(con: duckdb.DuckDBPyConnection, unit: Unit) -> None:
     """Make `published` the unreadable lines of a day of receipt."""
     source = scan(list(unit.sources)) if unit.sources else "no_rejects"
-    con.execute(f"create or replace temp table published as from {source}")
+    # a sealed file may hold late lines already that an hour part still has
+    con.execute(f"create or replace temp table published as select distinct * from {source}")
 
 
 def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
@@ -129,6 +147,8 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
     broken: dict[str, str] = {}
     notes.load_notes(con, [])
     notes.load(con, "noted_sessions", [], sessions.NOTED)
+    for name, columns in archive.TABLES.items():
+        notes.load(con, name, [], columns)
     with tempfile.TemporaryDirectory() as scratch:
         # read_json takes no empty list of files; Windows opens no temporary file a second time
         empty = Path(scratch) / "empty.jsonl"

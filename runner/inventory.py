@@ -1,6 +1,6 @@
 """What lies in a lake: raw hours, hour parts, published files. Listings only, no rows are read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,13 +52,16 @@ def symbols(base: Path, exchange: str) -> list[str]:
     return sorted(found)
 
 
-def look(base: Path, exchange: str, name: str) -> Symbol:
-    """List the raw and the hour parts of a symbol."""
+def look(
+    base: Path, exchange: str, name: str, reads_packed: Callable[[str], bool] = lambda day: False
+) -> Symbol:
+    """List the raw and the hour parts of a symbol; packed raw only of the days asked for."""
     symbol = Symbol(exchange, name)
-    for folder in folders(base / "raw" / encode(exchange) / encode(name)):
-        if is_day(folder.name):
-            symbol.raw_days.add(folder.name)
-            symbol.hours += stage.hours_of_day(folder, exchange, symbol.name, folder.name)
+    raw = base / "raw" / encode(exchange) / encode(name)
+    asked = {day for day in packed_days(raw) if reads_packed(day)}
+    for day in sorted({folder.name for folder in folders(raw) if is_day(folder.name)} | asked):
+        symbol.raw_days.add(day)
+        symbol.hours += stage.hours_of_day(raw / day, exchange, name, day, day in asked)
     for day in folders(base / "work" / "staged" / encode(exchange) / encode(name)):
         for hour in folders(day):
             note = notes.read(hour / "note.json")
@@ -115,17 +118,27 @@ def _is_whole(hour: Path, note: dict) -> bool:
     )
 
 
-def published_days(base: Path, model: Model, exchange: str, symbol: str | None) -> dict[str, Path]:
-    """The days for which a relation's file of a symbol exists."""
+def packed_days(raw: Path) -> list[str]:
+    """The days of a symbol's raw folder that are packed."""
+    names = [path.name.partition(".")[0] for path in raw.glob("*.jsonl.zst")]
+    return sorted(filter(is_day, names))
+
+
+def published_days(
+    base: Path, model: Model, exchange: str, symbol: str | None, since: str = ""
+) -> dict[str, Path]:
+    """The days, from one on, for which a relation's file of a symbol exists."""
     example = target(base, model, exchange, symbol, "1970-01-01")
     root = example.parents[3]
     found = {}
     for year in folders(root):
         for month in folders(year):
+            if "-".join(path.name.partition("=")[2] for path in (year, month)) < since[:7]:
+                continue
             for day_folder in folders(month):
                 day = "-".join(path.name.partition("=")[2] for path in (year, month, day_folder))
                 path = day_folder / example.name.replace("1970-01-01", day)
-                if is_day(day) and path.is_file():
+                if is_day(day) and day >= since and path.is_file():
                     found[day] = path
     return found
 

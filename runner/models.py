@@ -43,6 +43,7 @@ UNIT = {
     "raw_files": "['{raw}']",
     "complete_until_us": 0,
     "has_copies": True,
+    "is_sealed": False,
     "is_strict": False,
     "tf": "1s",
     "width_us": 1_000_000,
@@ -64,6 +65,7 @@ class Models:
         loader = jinja2.FileSystemLoader(roots)
         self.jinja = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)
         self.jinja.filters["structure"] = _structure
+        self.compiled = functools.cache(self.jinja.from_string)
         self._cache = lake.base / "work" / "reads.json"
         self._saved = _cached(self._cache)
         self.parsed: dict[str, list[str]] = dict(self._saved)
@@ -116,7 +118,7 @@ class Models:
         config = self.lake.config
         sections = {key: getattr(config, key) for key in config.__struct_fields__}
         try:
-            template = self.jinja.from_string(text)
+            template = self.compiled(text)
             stored = self.stored()
             return template.render({**UNIT, "stored": stored, **sections, **values}).strip()
         except TEMPLATE_ERRORS as error:

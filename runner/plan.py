@@ -10,10 +10,12 @@ import duckdb
 from runner import notes
 from runner.bar_plan import bar_units
 from runner.inventory import Symbol, published_days
-from runner.metadata import Metadata, Published
+from runner.metadata import Metadata
 from runner.models import Models
 from runner.paths import HOUR_US, encode
 from runner.publish import target
+from runner.seals import standing
+from runner.settled import Settled
 from runner.stage import run, unit_values
 from runner.ticks import HOURS, Ticks, day_text, hours_of, view_ticks
 from runner.unit import Unit, why_stale
@@ -28,6 +30,7 @@ PLAN_MODELS = [
     "merged_covers",
     "recorded_days",
     "absent_ids",
+    "absent_days",
     "holes",
     "grid_hours",
     "bar_hours",
@@ -35,20 +38,24 @@ PLAN_MODELS = [
     "covers",
     "tape_days",
 ]
-OF_SYMBOL = ("trades", "quotes", "covers", "rejects", "tape_days", "bars_1s")
+OF_SYMBOL = ("trades", "quotes", "covers", "rejects", "tape_days", "bars_1s", "archive")
 
 
 @dataclass
 class SymbolPlan:
-    """What is stale of a symbol, and how many published ticks are in no file any more, by day."""
+    """What is stale of a symbol, how many published ticks are in no file any more, by day, and
+    which days are sealed: their ticks stand.
+    """
 
     symbol: str
     units: list[Unit]
     lost: dict[str, str]
+    standing: list[str]
 
 
 class Planner:
-    """The plan of one symbol on one connection. `force`: all is stale, and loss is accepted."""
+    """The plan of one symbol on one connection. `force`: all is stale, and
+    loss is accepted; `is_whole`: settled days are planned too."""
 
     def __init__(
         self,
@@ -58,20 +65,24 @@ class Planner:
         complete_until_us: int,
         force: bool = False,
         may_lose: bool = False,
+        is_whole: bool = False,
     ):
         self.con, self.models, self.symbol = con, models, symbol
         self.base, self.of = models.lake.base, symbol.of
         self.complete_until_us, self.force, self.may_lose = complete_until_us, force, may_lose
+        self.is_whole = is_whole
 
     def plan(self) -> SymbolPlan:
         """The stale units; where published trades are lost, only those of ticks, which refuse by
         themselves.
         """
-        cache = Metadata(
-            self.base / "work" / "metadata" / encode(self.of[0]) / f"{encode(self.of[1])}.msgpack"
-        )
-        self.published = {name: self._published(cache, name) for name in OF_SYMBOL}
-        cache.save()
+        settled = Settled(self.con, self.models, self.symbol, self.complete_until_us)
+        if not (self.force or self.may_lose or self.is_whole):
+            settled.load()
+        cache = self._read(settled.edge)
+        if settled.is_overrun(self.published):
+            settled.basis = None
+            cache = self._read("")
         self.ticks = Ticks(self.symbol, self.published, anew=self.may_lose)
         self._tables()
         self.quotes = dict(self.con.execute("select hour, quotes from quote_tape_hours").fetchall())
@@ -79,14 +90,28 @@ class Planner:
         units = self._tick_units() + self._reject_units()
         if not lost:
             units += self._daily_units("covers") + self._daily_units("tape_days") + bar_units(self)
-        return SymbolPlan(self.symbol.name, units, lost)
+        units = [unit for unit in units if unit.day > settled.edge]
+        if not (lost or self.force or self.may_lose or any(self.missing_quotes.values())):
+            settled.note(cache, self.published, {unit.day for unit in units})
+        return SymbolPlan(self.symbol.name, units, lost, sorted(self.ticks.seals.days))
 
-    def _published(self, cache: Metadata, name: str) -> dict[str, tuple[Path, Published]]:
-        return cache.of_days(self.con, published_days(self.base, self.models[name], *self.of))
+    def _read(self, since: str) -> Metadata:
+        """Read what is published, from a day on; returns the cache that knows the files."""
+        recent = ".recent" if since else ""
+        folder = self.base / "work" / "metadata" / encode(self.of[0])
+        cache = Metadata(folder / f"{encode(self.of[1])}{recent}.msgpack")
+        self.published = {
+            name: cache.of_days(
+                self.con, published_days(self.base, self.models[name], *self.of, since)
+            )
+            for name in OF_SYMBOL
+        }
+        cache.save()
+        return cache
 
     def _tables(self) -> None:
         """Load the notes and compute the plan's relations."""
-        notes.load_notes(self.con, [*self.symbol.staged.values(), *self._kept_notes()])
+        notes.load_notes(self.con, [*self.ticks.staged.values(), *self._kept_notes()])
         unit = unit_values(*self.of, "1970-01-01") | {"complete_until_us": self.complete_until_us}
         run(self.con, self.models, "overlapping_hours", unit)
         self.ticks.overlapping |= set(self.con.execute("from overlapping_hours").fetchall())
@@ -103,16 +128,18 @@ class Planner:
         for day in self.ticks.kept_days() & set(self.published["covers"]):
             kept.append(self.published["covers"][day][1].note)
         for day in set(self.ticks.kept["trades"]) & set(self.published["tape_days"]):
-            duplicates = self.published["tape_days"][day][1].note["duplicates"]
-            kept.append(
-                {"certificate": [{"day_number": hours_of(day)[0] // 24, "duplicates": duplicates}]}
-            )
+            note = self.published["tape_days"][day][1].note
+            row = {"day_number": hours_of(day)[0] // 24, "duplicates": note["duplicates"]}
+            kept.append({"certificate": [row], "absent": note.get("absent", [])})
         return kept
 
     def _count_exactly(self, stream: str, hour: int) -> None:
         """Note an hour from its rows, where several files hold the same range of ids."""
         sources = self.ticks.of_hours(stream, [hour])
-        view_ticks(self.con, self.models, stream, self.of, sources, (hour, hour))
+        is_sealed = self.ticks.is_sealed([hour])
+        view_ticks(
+            self.con, self.models, stream, self.of, sources, (hour, hour), is_sealed=is_sealed
+        )
         self.con.execute(f"create or replace temp view noted_{stream} as from {stream}")
         run(self.con, self.models, HOURS[stream], {}, kind="view")
         self.con.execute(f"insert into exact_{HOURS[stream]} by name from {HOURS[stream]}")
@@ -133,6 +160,7 @@ class Planner:
             day: meta.note["quotes"] - self.quotes_in(meta.inputs)
             for day, (_, meta) in self.published["bars_1s"].items()
         }
+        self.missing_quotes = missing
         if sum(missing.values()) > 0:
             lost = {day: f"{count} quotes" for day, count in missing.items() if count > 0} | lost
         return lost
@@ -152,9 +180,9 @@ class Planner:
             is_its_own = day in self.ticks.kept[stream] and len(sources) == 1
             why = None if is_its_own else self.why(stream, day, inputs)
             if why:
-                has_copies = self.ticks.has_copies(stream, hours_of(day))
                 context = {
-                    "has_copies": has_copies,
+                    "has_copies": self.ticks.has_copies(stream, hours_of(day)),
+                    "is_sealed": self.ticks.is_sealed(hours_of(day)),
                     "content": (ticks, f"{digest}-{self.models.sql_hash(stream)}"),
                 }
                 note = self._tick_note(stream, number)
@@ -194,13 +222,19 @@ class Planner:
         units = []
         for day, hours in sorted(days.items()):
             files = [
-                (folder / "rejects.parquet", note) for folder, note in hours if note["rejects"]
+                (folder / "rejects.parquet", note)
+                for folder, note in hours
+                if self.ticks.seals.late_rejects(folder, note)
             ]
-            total = sum(int(note["rejects_hash"]) for _, note in files)
-            inputs = {"rejects": sum(note["rejects"] for _, note in files), "hash": str(total)}
+            kept = self.ticks.seals.rejected(day)
+            total = sum(int(note["rejects_hash"]) for _, note in files) + int(kept["hash"])
+            count = sum(note["rejects"] for _, note in files) + kept["rejects"]
+            inputs = {"rejects": count, "hash": str(total)}
             if files or day in self.published["rejects"]:
                 why = self.why("rejects", day, inputs)
                 sources = tuple(path for path, _ in files)
+                if kept["rejects"] and day in self.published["rejects"]:
+                    sources += (self.published["rejects"][day][0],)
                 units += (
                     [self.unit("rejects", day, why, sources=sources, inputs=inputs)] if why else []
                 )
@@ -211,6 +245,8 @@ class Planner:
         units = []
         for day, table in notes.tables_by_day(self.con, name).items():
             inputs = {"rows": table.digest}
+            if name == "tape_days" and (absent := self._absent(day)):
+                inputs["absent"] = absent
             if why := self.why(name, day, inputs):
                 note = self._certificate(day) if name == "tape_days" else self._cover_note(day)
                 context = {"published": table}
@@ -222,7 +258,12 @@ class Planner:
         trades, duplicates = self.con.execute(
             "select count, duplicates from tape_days where day = $day", {"day": day}
         ).fetchone()
-        return {"trades": trades, "duplicates": duplicates}
+        return {"trades": trades, "duplicates": duplicates, "absent": self._absent(day)}
+
+    def _absent(self, day: str) -> list[dict]:
+        """The ranges of ids that the exchange lacks, of a day."""
+        where = f"where day_number = {hours_of(day)[0] // 24} order by first_id"
+        return notes.rows_of(self.con, f"(select first_id, last_id from absent_days {where})")
 
     def _cover_note(self, day: str) -> dict:
         times = "select epoch_us(start_at) as start_us, epoch_us(end_at) as end_us from covers"
@@ -232,7 +273,10 @@ class Planner:
     def why(self, name: str, day: str, inputs: dict) -> str | None:
         """Why a day's file of a relation is stale, None when it is not."""
         _, found = self.published[name].get(day, (None, None))
-        why = why_stale(found, self.models.fingerprint(name), inputs)
+        sql = self.models.fingerprint(name)
+        if found and day in self.ticks.seals.days:
+            sql = standing(name, found.sql, sql)
+        why = why_stale(found, sql, inputs)
         return why or ("asked for" if self.force else None)
 
     def unit(self, name: str, day: str, why: str, **more) -> Unit:

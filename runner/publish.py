@@ -38,12 +38,12 @@ def publish(
     `meta`: sql (file → hash), inputs and note (JSON-ready); content: row count and logical hash,
     where the plan knows them.
     """
-    rows, total = meta.get("content") or _content(con)
+    rows, total = meta.get("content") or content(con)
     staging = base / "work" / "publishing" / f"{uuid.uuid4().hex}.parquet"
     staging.parent.mkdir(parents=True, exist_ok=True)
     if _copy(con, model, staging, compression, meta, rows, total) != rows:
         # SQL that leaves rows out, or makes more: then they are counted as they are
-        rows, total = _content(con)
+        rows, total = content(con)
         _copy(con, model, staging, compression, meta, rows, total)
     move(staging, path)
     return rows
@@ -78,7 +78,7 @@ def _copy(
     ).fetchone()[0]
 
 
-def _content(con: duckdb.DuckDBPyConnection) -> tuple[int, str]:
+def content(con: duckdb.DuckDBPyConnection) -> tuple[int, str]:
     """Row count and logical hash of `published`: a sum of row hashes, as an xor loses twins."""
     columns = [row[0] for row in con.execute("describe published").fetchall()]
     listed = ", ".join(f'"{column}"' for column in columns)

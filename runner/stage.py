@@ -19,6 +19,7 @@ from runner import engine, notes
 from runner.files import replace
 from runner.fingerprint import why_changed
 from runner.models import Models
+from runner.packed import holds, known_parts, pack_of, unpack
 from runner.paths import encode, hour_of_part
 from runner.publish import file_list, sql_text
 
@@ -44,7 +45,9 @@ STAGE_MODELS = [
 
 @dataclass(frozen=True)
 class Hour:
-    """The raw parts of one hour of receipt of one symbol, with their sizes in bytes."""
+    """The raw parts of one hour of receipt of one symbol, with their sizes in bytes; `packed`:
+    those that lie in the day's packed file, `loose`: those in the folder.
+    """
 
     exchange: str
     symbol: str
@@ -52,6 +55,8 @@ class Hour:
     hour: int
     folder: Path
     parts: tuple[tuple[str, int], ...]
+    loose: tuple[str, ...]
+    packed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.day} {self.hour:02}h"
@@ -65,17 +70,33 @@ def hour_place(base: Path, exchange: str, symbol: str, day: str, hour: int) -> P
     return base / "work" / "staged" / encode(exchange) / encode(symbol) / day / f"{hour:02}"
 
 
-def hours_of_day(folder: Path, exchange: str, symbol: str, day: str) -> list[Hour]:
-    """The hours of receipt that a raw day folder holds parts of."""
-    hours: dict[int, list[tuple[str, int]]] = {}
-    for path in sorted(folder.iterdir()):
+def hours_of_day(
+    folder: Path, exchange: str, symbol: str, day: str, reads_packed: bool = False
+) -> list[Hour]:
+    """The hours of receipt that a raw day folder holds parts of, or its packed file if asked for.
+
+    A loose part that is packed already (a crash left it) counts once.
+    """
+    pack = pack_of(folder)
+    is_packed = pack.exists()
+    known = known_parts(pack) if is_packed and (reads_packed or folder.is_dir()) else {}
+    loose: dict[int, list[tuple[str, int]]] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         hour = hour_of_part(path.name)
-        if hour is not None and path.is_file():
-            hours.setdefault(hour, []).append((path.name, path.stat().st_size))
+        if hour is not None and path.is_file() and not holds(known, path):
+            loose.setdefault(hour, []).append((path.name, path.stat().st_size))
+    packed: dict[int, list[tuple[str, int]]] = {}
+    for name, part in sorted(known.items()) if reads_packed else ():
+        packed.setdefault(hour_of_part(name), []).append((name, part.size))
     return [
-        Hour(exchange, symbol, day, hour, folder, tuple(parts))
-        for hour, parts in sorted(hours.items())
+        Hour(exchange, symbol, day, hour, folder, tuple(here + there), _names(here), _names(there))
+        for hour in sorted({*loose, *packed})
+        for here, there in [(loose.get(hour, []), packed.get(hour, []))]
     ]
+
+
+def _names(parts: list[tuple[str, int]]) -> tuple[str, ...]:
+    return tuple(name for name, _ in parts)
 
 
 def fingerprint(models: Models) -> dict[str, str]:
@@ -121,9 +142,11 @@ def stage(
     a part at all.
     """
     unit = unit_values(hour.exchange, hour.symbol, hour.day)
-    parts = [hour.folder / name for name, _ in hour.parts]
+    loose = models.lake.base / "work" / "publishing" / uuid.uuid4().hex
+    packed = unpack(pack_of(hour.folder), hour.packed, loose) if hour.packed else []
+    parts = [hour.folder / name for name in hour.loose] + packed
     unit["raw_files"] = file_list(parts)
-    _read(con, models, unit, parts)
+    read_lines(con, models, unit, parts)
     for name in ("stalls", "clock", "staged_trades", "staged_quotes", "cover_pieces"):
         run(con, models, name, unit)
     con.execute("create or replace temp view noted_trades as from staged_trades")
@@ -137,19 +160,23 @@ def stage(
     staging.mkdir(parents=True)
     if note["rejects"]:
         note["rejects_hash"] = _reject(con, models, unit, staging)
-    for relation, key in (("trades", "trade_id"), ("quotes", "update_id")):
+    for relation in ("trades", "quotes"):
         con.execute(
-            f"copy (select * exclude (is_kept) from staged_{relation} order by {key}) "
+            f"copy (select * exclude (is_kept) from staged_{relation}) "
             f"to '{sql_text(staging / relation)}.parquet' "
-            "(format parquet, compression zstd, compression_level 1, row_group_size 122880)"
+            "(format parquet, parquet_version v2, compression snappy, row_group_size 122880)"
         )
     note["sizes"] = {path.name: path.stat().st_size for path in staging.iterdir()}
     (staging / "note.json").write_text(json.dumps(note, separators=(",", ":")), encoding="utf-8")
     _into_place(staging, place)
+    if packed:
+        shutil.rmtree(loose)
     return note
 
 
-def _read(con: duckdb.DuckDBPyConnection, models: Models, unit: dict, parts: list[Path]) -> None:
+def read_lines(
+    con: duckdb.DuckDBPyConnection, models: Models, unit: dict, parts: list[Path]
+) -> None:
     """Make `lines`: all parts at once, or line by line where that is not certain to be exact.
 
     The bytes and quotation marks in the parts must be those of the lines as they were understood.

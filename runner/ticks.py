@@ -10,6 +10,7 @@ from runner.metadata import Published
 from runner.models import Models
 from runner.paths import HOUR_US
 from runner.publish import scan
+from runner.seals import Seals
 from runner.stage import run, unit_values
 
 COLUMNS = {
@@ -30,13 +31,13 @@ class Ticks:
         self, symbol: Symbol, published: dict[str, dict[str, tuple[Path, Published]]], anew: bool
     ):
         self.symbol, self.anew = symbol, anew
+        raw_hours = {f"{hour.day}/{hour.hour:02}" for hour in symbol.hours}
+        self.seals = Seals(published["archive"], raw_hours, anew)
+        self.staged = self.seals.late(symbol.staged)
         self.kept = {stream: self._kept(stream, published[stream]) for stream in HOURS}
         self.files = {
             stream: {
-                **{
-                    folder / f"{stream}.parquet": note[key]
-                    for folder, note in symbol.staged.items()
-                },
+                **{folder / f"{stream}.parquet": note[key] for folder, note in self.staged.items()},
                 **{path: note[key] for path, note in self.kept[stream].values()},
             }
             for stream, key in HOURS.items()
@@ -46,8 +47,8 @@ class Ticks:
     def _kept(
         self, stream: str, published: dict[str, tuple[Path, Published]]
     ) -> dict[str, tuple[Path, dict]]:
-        """Day files that are a source themselves: they hold more than the hour parts, whose raw is
-        gone.
+        """Day files that are a source themselves: they are sealed, or hold more than the hour
+        parts, whose raw is gone.
 
         Not where an hour part itself once held more: then SQL leaves ticks out, which must not pass
         in silence.
@@ -55,7 +56,7 @@ class Ticks:
         key = HOURS[stream]
         staged: dict[int, int] = {}
         shrunk: set[int] = set()
-        for note in self.symbol.staged.values():
+        for note in self.staged.values():
             shrunk |= {int(hour) for hour in note["held"][stream]}
             for row in note[key]:
                 staged[row["hour"]] = staged.get(row["hour"], 0) + row[stream]
@@ -63,7 +64,8 @@ class Ticks:
         for day, (path, meta) in published.items():
             is_short = any(staged.get(row["hour"], 0) < row[stream] for row in meta.note[key])
             is_read_anew = self.anew and day in self.symbol.raw_days
-            if is_short and not is_read_anew and not shrunk & set(hours_of(day)):
+            is_gone = is_short and not is_read_anew and not shrunk & set(hours_of(day))
+            if day in self.seals.days or is_gone:
                 kept[day] = (path, meta.note)
         return kept
 
@@ -97,6 +99,10 @@ class Ticks:
         is_kept = any(day_text(hour // 24) in self.kept[stream] for hour in hours)
         return is_kept or any((stream, hour) in self.overlapping for hour in hours)
 
+    def is_sealed(self, hours: list[int]) -> bool:
+        """Whether the day of these hours is sealed: then its files stand against changed SQL."""
+        return day_text(hours[0] // 24) in self.seals.days
+
     def kept_days(self) -> set[str]:
         """The days that have a day file as a source."""
         return set(self.kept["trades"]) | set(self.kept["quotes"])
@@ -111,15 +117,19 @@ def view_ticks(
     hours: tuple[int, int],
     until_us: int | None = None,
     has_copies: bool = True,
+    is_sealed: bool = False,
 ) -> None:
     """Make the view `trades` or `quotes` of one UTC day, or of hours of it.
 
     `of`: exchange and symbol; `sources`: the files that hold ticks of them; `hours`: first and
     last, counted from
     1970; `until_us`: ticks from this moment on are left out; `has_copies`: whether an id may be in
-    two sources.
+    two sources; `is_sealed`: what is published stands, whatever the SQL is now.
     """
     folder = models.lake.base / "work"
+    if is_sealed and len(sources) == 1 and not sources[0].is_relative_to(folder):
+        _view_sealed(con, stream, sources[0], hours)
+        return
     groups = {"false": [path for path in sources if path.is_relative_to(folder)]}
     groups["true"] = [path for path in sources if not path.is_relative_to(folder)]
     scans = [
@@ -134,8 +144,18 @@ def view_ticks(
         "from_us": hours[0] * HOUR_US,
         "to_us": end_us if until_us is None else min(end_us, until_us),
     }
-    unit["has_copies"] = has_copies
+    unit |= {"has_copies": has_copies, "is_sealed": is_sealed}
     run(con, models, stream, unit, kind="view")
+
+
+def _view_sealed(
+    con: duckdb.DuckDBPyConnection, stream: str, source: Path, hours: tuple[int, int]
+) -> None:
+    """The ticks of a sealed file as they are."""
+    con.execute(
+        f"create or replace temp view {stream} as from {scan([source])} "
+        f"where epoch_us(ts_event) // {HOUR_US} between {hours[0]} and {hours[1]}"
+    )
 
 
 def day_text(number: int) -> str:

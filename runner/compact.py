@@ -1,0 +1,110 @@
+"""`lake compact`: days that are over are sealed: verified, hashed, their raw packed.
+
+It builds first, so that nothing that lies on the disk is left out. Steps are ordered so that a kill
+at any of them loses nothing, and the next run goes on where this one stopped.
+"""
+
+from dataclasses import dataclass, field
+
+import click
+
+from runner import archive
+from runner.build import EVERYTHING, Choice, Report, build
+from runner.config import Lake
+from runner.inventory import Symbol
+from runner.lock import hold
+from runner.plan import Planner
+from runner.seal import Sealing
+from runner.stage import run
+from runner.sweep import Sweep
+
+WAIT_S = 60
+
+
+@dataclass
+class Compacted:
+    """What was done. `sealed`: a line a day; `parts` and `bytes` of raw packed; `hours` removed."""
+
+    sealed: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    parts: int = 0
+    bytes: int = 0
+    hours: int = 0
+
+    def told(self) -> list[str]:
+        """What a person wants to know of it, a line each."""
+        lines = list(self.sealed)
+        if self.parts:
+            lines.append(f"packed {self.parts:,} raw parts, {self.bytes / 1e6:,.1f} MB")
+        if self.hours:
+            lines.append(f"removed {self.hours:,} hour parts from the workshop")
+        return lines or ["nothing to seal: every day that is over is sealed"]
+
+
+def compact(lake: Lake, day: str | None = None, symbols: frozenset[str] = frozenset()) -> Compacted:
+    """Seal the days that are over, or one of them; `failed` says what could not be."""
+    built = build(lake)
+    done = Compacted(failed=built.failed)
+    with hold(lake.base / "build.lock", "compacting this lake", wait_s=WAIT_S):
+        _compact(lake, day, symbols, done)
+    return done
+
+
+def _compact(lake: Lake, day: str | None, symbols: frozenset[str], done: Compacted) -> None:
+    from runner import engine, inventory
+    from runner.exchange import ExchangeBuild
+    from runner.execute import prepare
+    from runner.models import Models
+    from runner.workers import Workers
+
+    models = Models(lake)
+    choice = Choice(symbols=symbols)
+    with engine.connect(models) as con, Workers(models, threads=2) as workers:
+        broken = prepare(con, models)
+        if "archive" in broken:
+            raise click.ClickException(broken["archive"])
+        for name in inventory.exchanges(lake.base):
+            exchange = ExchangeBuild(
+                name, models, EVERYTHING, con, workers, broken, dry_run=True, report=Report()
+            )
+            found = exchange.known()
+            run(con, models, "over", {})
+            until_us, over_us = con.execute(
+                "select complete_until_us, over_us from lake_clock, over"
+            ).fetchone()
+            chosen = [symbol for symbol in found if choice.wants_symbol(symbol.name)]
+            stale = {hour.symbol for hour, _ in exchange.stale_hours(chosen)}
+
+            def one(con, symbol: Symbol, clock=(until_us, over_us or 0), stale=stale):
+                plan = Planner(con, models, symbol, clock[0], is_whole=True)
+                return _seal(plan, clock[1], day, symbol.name in stale)
+
+            for result in workers.map(one, chosen, "Sealing"):
+                if isinstance(result, click.ClickException):
+                    done.failed.append(result.message)
+                else:
+                    done.sealed += result.sealed
+                    done.failed += result.failed
+                    done.parts += result.parts
+                    done.bytes += result.bytes
+                    done.hours += result.hours
+
+
+def _seal(plan: Planner, over_us: int, day: str | None, is_stale: bool) -> Compacted:
+    """Seal, pack and sweep one symbol; a symbol that changed since the build waits for the next."""
+    done = Compacted()
+    planned = plan.plan()
+    if planned.lost or is_stale:
+        return done
+    sealing = Sealing(plan, {unit.day for unit in planned.units}, over_us)
+    for one in sealing.days():
+        try:
+            if not sealing.note_sealed(one) and day in (None, one):
+                done.sealed.append(sealing.seal(one))
+        except click.ClickException as error:
+            done.failed.append(error.message)
+    archive.write_sums(plan.con, plan.models, plan.of)
+    sweep = Sweep(sealing)
+    sweep.run()
+    done.parts, done.bytes, done.hours = sweep.parts, sweep.bytes, sweep.hours
+    return done
