@@ -329,7 +329,7 @@ def test_a_file_of_another_ending_is_refused(two_days, tmp_path, name):
     assert ".parquet or .csv" in refusal(two_days, tmp_path / name, *EVENING, code=2)
 
 
-@pytest.mark.parametrize("name", ["it's [a] *.csv", "naïve 雪.parquet", "A.PARQUET", "a b.csv"])
+@pytest.mark.parametrize("name", ["it's [a] *.csv", "naïve 雪.PARQUET"])
 def test_odd_names_are_written_as_they_are(two_days, tmp_path, name):
     folder = tmp_path / "it's {a} [b]*"
     folder.mkdir()
