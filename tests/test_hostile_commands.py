@@ -98,7 +98,7 @@ def trial(examples: int):
     )
 
 
-@trial(20)
+@trial(10)
 @given(words=lines())
 def test_any_words_are_done_or_refused_in_sentences(lake_folder, words):
     check(lake_folder, words)
