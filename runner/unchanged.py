@@ -19,15 +19,21 @@ NOT_PUBLISHED = {"raw", "work", "logs", "reports"}
 
 def sources(lake: Lake) -> str:
     """Hash of what a build reads: raw parts, SQL, macros, configuration, and its own program."""
+    digest = hashlib.sha256(program(lake).encode())
+    raw = lake.base / "raw"
+    for exchange in _sorted(raw):
+        if _is_folder(exchange) and not exchange.name.startswith("_"):
+            _add(digest, Path(exchange.path), skip="_rest")
+    return digest.hexdigest()
+
+
+def program(lake: Lake) -> str:
+    """Hash of SQL, macros, configuration and the build's own program."""
     digest = hashlib.sha256(repr((lake.config, str(lake.base))).encode())
     _add(digest, Path(__file__).parent, skip="__pycache__")
     for folder in dict.fromkeys([SHIPPED, lake.folder]):
         for name in ("sql", "macros"):
             _add(digest, folder / name)
-    raw = lake.base / "raw"
-    for exchange in _sorted(raw):
-        if _is_folder(exchange) and not exchange.name.startswith("_"):
-            _add(digest, Path(exchange.path), skip="_rest")
     return digest.hexdigest()
 
 
