@@ -1,14 +1,8 @@
 -- Whether a number as text fits a DECIMAL of 8 decimals and so many whole digits without any rounding.
--- First the exchange's own form (eight decimals, no exponent): a fraction of a regular expression's cost. What
--- looks like it and is no number is null after the cast to DECIMAL, which every reader of this macro checks too.
 -- Exponents: only those that leave eight decimals (Python writes 0.00001 as 1e-05).
 create or replace macro is_exact(number, whole_digits) as
-    case
-        when number like '%.________' and not contains(number, 'e') and not contains(number, 'E')
-            then strlen(number) <= whole_digits + 9
-        else regexp_full_match(
-            number,
-            '-?(\d{1,10}(\.\d{0,8}0*)?|\d{11,20}(\.\d{0,8}0*)?|'
-            || '\d(\.\d{1,3})?[eE]-0?5|\d(\.\d{1,2})?[eE]-0?6|\d(\.\d)?[eE]-0?7|\d[eE]-0?8)'
-        ) and strlen(split_part(ltrim(number, '-'), '.', 1)) <= whole_digits
-    end
+    regexp_full_match(
+        number,
+        '-?(\d{1,10}(\.\d{0,8}0*)?|\d{11,20}(\.\d{0,8}0*)?|'
+        || '\d(\.\d{1,3})?[eE]-0?5|\d(\.\d{1,2})?[eE]-0?6|\d(\.\d)?[eE]-0?7|\d[eE]-0?8)'
+    ) and strlen(split_part(ltrim(number, '-'), '.', 1)) <= whole_digits

@@ -10,21 +10,28 @@ with stalled as (
     from stalls
 ),
 
-minutes as (
+-- before the clock's offset is added, which is the same for all of a minute: some rows instead of all lines
+received as (
     select
         lines.conn,
+        lines.recv_us // 60000000 as minute,
         stalled.from_us as stalled_us,
         min(lines.recv_us) as first_recv_us,
-        max(lines.recv_us) as last_recv_us,
-        min(lines.recv_us + clock.offset_us) as start_us,
-        max(lines.recv_us + clock.offset_us) as end_us
+        max(lines.recv_us) as last_recv_us
     from lines
-    inner join clock
-        on clock.conn is not distinct from lines.conn and clock.minute = lines.recv_us // 60000000
     left join stalled
         on stalled.conn = lines.conn and lines.recv_us > stalled.from_us and lines.recv_us <= stalled.to_us
     where lines.is_quote or (lines.is_trade and not lines.is_rest)
-    group by lines.conn, lines.recv_us // 60000000, stalled.from_us
+    group by all
+),
+
+minutes as (
+    select
+        received.*,
+        first_recv_us + clock.offset_us as start_us,
+        last_recv_us + clock.offset_us as end_us
+    from received
+    inner join clock on clock.conn is not distinct from received.conn and clock.minute = received.minute
 ),
 
 pieces as (

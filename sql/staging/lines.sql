@@ -15,6 +15,10 @@ with parsed as (
         maximum_object_size = {{ line_format.longest_line }}
     )
     {%- endif %}
+),
+
+typed as (
+    {{ line_format.typed('parsed') }}
 )
 
 select
@@ -28,15 +32,15 @@ select
     first_id,
     last_id,
     conn,
-    try_cast(price as decimal(18, 8)) as price,
-    try_cast(qty as decimal(28, 8)) as qty,
+    price_read as price,
+    {{ line_format.quantity_value('qty') }} as qty,
     side = 'sell' as is_sell,
-    try_cast(bid as decimal(18, 8)) as bid,
-    try_cast(bid_qty as decimal(28, 8)) as bid_qty,
-    try_cast(ask as decimal(18, 8)) as ask,
-    try_cast(ask_qty as decimal(28, 8)) as ask_qty,
+    bid_read as bid,
+    {{ line_format.quantity_value('bid_qty') }} as bid_qty,
+    ask_read as ask,
+    {{ line_format.quantity_value('ask_qty') }} as ask_qty,
     coalesce(source = 'rest', false) as is_rest,
-    microseconds(ts_event) as event_us,
-    microseconds(ts_recv) as recv_us,
+    event_us,
+    recv_us,
     microseconds(coalesce(event_time, ts_event)) as sent_us
-from parsed
+from typed

@@ -2,6 +2,10 @@
 -- grain: exchange, symbol, file, line
 -- file: ticks/{exchange}/rejects/{symbol}/{day}
 {% import 'macros/line_format.jinja' as line_format %}
+with typed as (
+    {{ line_format.typed('strict_lines') }}
+)
+
 select
     '{{ exchange }}' as exchange,
     '{{ symbol }}' as symbol,
@@ -16,11 +20,11 @@ select
         when coalesce(stream, '') not in ('trade', 'bookTicker', 'absent')
             then format('unknown stream {}', coalesce(stream, 'null'))
         when stream = 'absent' then 'first_id and last_id are not a range of ids'
-        when microseconds(ts_recv) is null then 'ts_recv is not a time from 2000 to 2099'
-        when stream = 'trade' and microseconds(ts_event) is null then 'ts_event is not a time from 2000 to 2099'
+        when recv_us is null then 'ts_recv is not a time from 2000 to 2099'
+        when stream = 'trade' and event_us is null then 'ts_event is not a time from 2000 to 2099'
         when coalesce(source, 'ws') <> 'rest' and not {{ line_format.is_in_place(day) }}
             then 'ts_recv is more than a day off its folder'
-        when stream = 'trade' and microseconds(ts_event) > microseconds(ts_recv) + 86400000000
+        when stream = 'trade' and event_us > recv_us + 86400000000
             then 'ts_event is more than a day after ts_recv'
         when stream = 'trade' and coalesce(trade_id < 0, true) then 'trade_id is not an id'
         when stream = 'trade' and coalesce(side not in ('buy', 'sell'), true) then 'side is neither buy nor sell'
@@ -30,7 +34,7 @@ select
             then 'price times quantity is beyond 10^18'
         else 'a price or quantity is not a decimal number of at most 8 decimals'
     end as reason
-from strict_lines
+from typed
 where not {{ line_format.is_trade(symbol, day) }}
     and not {{ line_format.is_quote(symbol, day) }}
     and not {{ line_format.is_absent(symbol) }}

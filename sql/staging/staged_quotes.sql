@@ -2,11 +2,12 @@
 -- grain: update_id
 -- Older lakes have no update id: there the receive time orders quotes, and bid and ask those of one millisecond.
 with numbered as (
+    select update_id, bid, bid_qty, ask, ask_qty, conn, recv_us
+    from lines
+    where is_quote and update_id is not null
+    union all
     select
-        coalesce(
-            update_id,
-            recv_us + dense_rank() over (partition by update_id, recv_us order by bid, ask) - 1
-        ) as update_id,
+        recv_us + dense_rank() over (partition by recv_us order by bid, ask) - 1,
         bid,
         bid_qty,
         ask,
@@ -14,22 +15,26 @@ with numbered as (
         conn,
         recv_us
     from lines
-    where is_quote
+    where is_quote and update_id is null
+),
+
+distinct_quotes as (
+    from numbered
+    qualify update_id is distinct from lag(update_id) over (
+        order by update_id, recv_us, conn, bid, ask, bid_qty, ask_qty
+    )
 )
 
 select
-    numbered.update_id,
-    numbered.bid,
-    numbered.bid_qty,
-    numbered.ask,
-    numbered.ask_qty,
-    utc_time(numbered.recv_us + clock.offset_us) as ts_event,
-    utc_time(numbered.recv_us) as ts_recv,
+    distinct_quotes.update_id,
+    distinct_quotes.bid,
+    distinct_quotes.bid_qty,
+    distinct_quotes.ask,
+    distinct_quotes.ask_qty,
+    utc_time(distinct_quotes.recv_us + clock.offset_us) as ts_event,
+    utc_time(distinct_quotes.recv_us) as ts_recv,
     false as is_kept
-from numbered
+from distinct_quotes
 inner join clock
-    on clock.conn is not distinct from numbered.conn and clock.minute = numbered.recv_us // 60000000
-qualify row_number() over (
-    partition by numbered.update_id
-    order by numbered.recv_us, numbered.conn, bid, ask, bid_qty, ask_qty
-) = 1
+    on clock.conn is not distinct from distinct_quotes.conn
+        and clock.minute = distinct_quotes.recv_us // 60000000

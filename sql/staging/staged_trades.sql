@@ -11,6 +11,6 @@ select
     false as is_kept
 from lines
 where is_trade
-qualify row_number() over (
-    partition by trade_id order by recv_us, is_rest, conn, event_us, price, qty, is_sell
-) = 1
+qualify trade_id is distinct from lag(trade_id) over (
+    order by trade_id, recv_us, is_rest, conn, event_us, price, qty, is_sell
+)
