@@ -42,7 +42,7 @@ order by window_start
 @click.command("demo", short_help="A tour without network, in its own folder.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="demo")
 def demo(folder: Path) -> None:
-    """A tour without network: replay a market, collect it, build bars, query them.
+    """A tour without network: replay a market, collect it, build bars, query and validate them.
 
     It works in its own folder, demo/, and takes less than a minute.
 
@@ -72,11 +72,13 @@ def _give(folder: Path) -> None:
     for line in build(lake).told(dry_run=False):
         click.echo(f"   lake build     → {line}")
     _show(lake, folder)
+    written = _validate(lake, folder)
     click.echo(
         f"Done in {time.monotonic() - started:.0f} s.\n"
         f"  raw lines             {folder / 'data' / 'raw'}\n"
         f"  bars, plain Parquet   {folder / 'data' / 'parquet'}\n"
         f"  views over all        {folder / 'lake.db'}\n"
+        f"  the whole report      {written}\n"
         "Try next:\n"
         f'  lake sql "from latest_price" --config {folder}\n'
         f"  duckdb -readonly {folder / 'lake.db'}\n"
@@ -135,6 +137,21 @@ def _refuse(folder: Path) -> None:
     others = {path.name for path in folder.glob("*")} - {"demo.lock"}
     if others and not config.exists():
         raise click.ClickException(f"{folder} is not empty; name another folder: lake demo tour")
+
+
+def _validate(lake: "Lake", folder: Path) -> Path:
+    """Ask all rules and print what they say; returns where the report lies."""
+    from runner import report
+    from runner.checked import Choice
+    from runner.validation import run
+
+    found = run(lake, Choice())
+    click.echo(f"\n7  Can it be used? lake validate --config {folder}\n")
+    for line in report.summary(found):
+        click.echo(f"   {line}")
+    click.echo()
+    written, _ = report.write(lake, found, None)
+    return folder / written.relative_to(lake.folder)
 
 
 def _fresh(folder: Path) -> None:

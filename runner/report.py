@@ -3,6 +3,7 @@
 import textwrap
 from pathlib import Path
 
+import click
 import jinja2
 import msgspec
 
@@ -60,10 +61,13 @@ def write(lake: Lake, found: Report, target: Path | None) -> list[Path]:
 
 def _put(path: Path, text: str) -> None:
     """Write a file as a whole; a report that could be read half is none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     following = path.with_name(f"{path.name}.next")
-    following.write_text(text, encoding="utf-8", newline="\n")
-    replace(following, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        following.write_text(text, encoding="utf-8", newline="\n")
+        replace(following, path)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from None
 
 
 def markdown(lake: Lake, found: Report) -> str:
@@ -140,11 +144,15 @@ def _rule(wide: list[int], right: list[bool]) -> str:
 
 def summary(found: Report) -> list[str]:
     """The verdict and each rule, a line each, for the terminal."""
-    lines = []
-    for result in found.results:
-        told = {
-            "kept": "holds",
-            "broken": f"{result.violations:,} × broken ({result.severity})",
-        }.get(result.outcome, f"{result.outcome}: {result.why}")
-        lines.append(f"{result.label:4} {result.sentence}  {told}")
+    wide = max((len(result.sentence) for result in found.results), default=0)
+    lines = [
+        f"{result.label:4} {result.sentence:{wide}}  {_told(result)}" for result in found.results
+    ]
     return [*lines, f"{found.verdict}: {found.reason}"]
+
+
+def _told(result: Result) -> str:
+    """What a rule found, in a few words."""
+    if result.outcome == "broken":
+        return f"{result.violations:,} × broken ({result.severity})"
+    return "holds" if result.outcome == "kept" else f"{result.outcome}: {result.why}"

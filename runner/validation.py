@@ -56,26 +56,16 @@ def judged(results: list[Result], about: dict) -> tuple[str, str]:
             f"{about['end']}; the newest day in this lake is {about['newest_day'] or 'none'}"
         )
     unread = [result.label for result in results if result.outcome == "not checked"]
-    failing = [result for result in results if result.fails]
-    broken = [result for result in results if result.violations]
+    failing = [result.label for result in results if result.fails]
+    broken = [result.label for result in results if result.violations]
     if unread:
-        return "FAIL", f"{_listed(unread)} could not be checked: a file cannot be read"
+        return "FAIL", f"{_listed(unread)} could not be checked, as a file cannot be read"
     if failing:
-        return "FAIL", f"{_counted(failing)} must not be broken"
+        return "FAIL", f"{_listed(failing)} {'rule' if failing[1:] else 'rules'} its use out"
     if broken:
-        return "INVESTIGATE", f"{_counted(broken)}, none of them critical"
+        return "INVESTIGATE", f"{_listed(broken)} broken, nothing critical"
     kept = sum(result.outcome == "kept" for result in results)
     return "PASS", f"all {kept} rules that apply hold for {about['bars']:,} bars"
-
-
-def _counted(results: list[Result]) -> str:
-    """Which rules are broken, and how often."""
-    return _listed(
-        [
-            f"{result.label} ({result.violations:,} violation{'s' * (result.violations > 1)})"
-            for result in results
-        ]
-    )
 
 
 def _listed(words: list[str]) -> str:

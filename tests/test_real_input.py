@@ -143,3 +143,16 @@ def test_raw_in_another_order_of_parts_gives_the_same_bytes(folder, tmp_path):
     shutil.copytree(folder / "data" / "raw", other / "data" / "raw")
     lakes.bring(other, threads=1)
     assert lakes.published(other) == lakes.published(folder)
+
+
+def test_a_validation_finds_nothing_but_the_recorders_slow_clock(folder):
+    result = lakes.run(folder, "validate")
+    assert result.exit_code == 0, result.output
+    told = dict(re.findall(r"^(R\d+) +.*  (\S.*)$", result.output, re.MULTILINE))
+    silent = {f"R{number}" for number in (1, 2, 3, 4, 5, 6, 8, 9, 10, 11)}
+    assert {label for label, outcome in told.items() if outcome == "holds"} == silent
+    assert told["R7"] == "not applicable: no klines"
+    assert told["R12"] == "not applicable: nothing is sealed"
+    assert "INVESTIGATE: R13 broken, nothing critical" in result.output
+    [report] = (folder / "data" / "reports").glob("*.md")
+    assert "the clock is 1.27 s slow" in report.read_text(encoding="utf-8")

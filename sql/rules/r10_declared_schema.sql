@@ -36,9 +36,9 @@ select
     symbol,
     day_start(day) as window_start,
     case
-        when not is_named then format('{}: {} is in the way: no file of a relation', relation, file)
-        when rows is null then format('{}: {} cannot be read as Parquet', relation, file)
-        else format('{}: {} ({} flaws in {})', relation, told.flaw, told.flaws, file)
+        when not is_named then format('{}: no file of a day: {}', relation, file)
+        when rows is null then format('{}: not readable as Parquet', relation)
+        else format('{}: {}; columns that differ: {}', relation, told.flaw, told.flaws)
     end as detail
 from published_files
 left join told using (file)

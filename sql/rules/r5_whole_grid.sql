@@ -26,15 +26,13 @@ missing as (
     from placed
     where us > before_us + {{ width_us }}
     union all
-    select exchange, symbol, asked_days.from_us, first_us
+    select
+        exchange,
+        symbol,
+        unnest([asked_days.from_us, last_us + {{ width_us }}]) as from_us,
+        unnest([first_us, asked_days.to_us]) as to_us
     from asked_days
     inner join days using (exchange, symbol, day)
-    where first_us > asked_days.from_us
-    union all
-    select exchange, symbol, last_us + {{ width_us }}, asked_days.to_us
-    from asked_days
-    inner join days using (exchange, symbol, day)
-    where last_us + {{ width_us }} < asked_days.to_us
 ),
 
 islands as (
@@ -54,14 +52,17 @@ stretches as (
     from islands
     group by exchange, symbol, state, island
     union all
-    select exchange, symbol, from_us, to_us, 'missing' from missing
+    select exchange, symbol, from_us, to_us, 'missing' from missing where to_us > from_us
 )
 
 select
     exchange,
     symbol,
     utc_time(from_us) as window_start,
-    format('{}: {} bars, until {} UTC', what, (to_us - from_us) // {{ width_us }}, utc_text(utc_time(to_us))) as detail
+    format(
+        '{}: {} bar{}, until {} UTC',
+        what, (to_us - from_us) // {{ width_us }}, if(to_us - from_us > {{ width_us }}, 's', ''), utc_text(utc_time(to_us))
+    ) as detail
 from stretches
 union all
 select exchange, symbol, day_start(day), 'not recorded: the whole day'
