@@ -3,6 +3,8 @@ look while builds of it are killed."""
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -41,6 +43,33 @@ class KilledLake:
         lakes.bring(self.folder)
         self.new, self._new_answers = lakes.published(self.folder), self.answers()
         self._all = _everything(self.folder)
+
+    def save(self) -> None:
+        """Make this the moment that restore() brings back."""
+        shutil.rmtree(self._saved)
+        shutil.copytree(self.folder, self._saved)
+
+    def put_table(self) -> None:
+        """Go back, and leave a table in lake.db as a shell does that crashed: in its log only."""
+        self.restore()
+        shell = "con.execute('create table mine as select 42 as answer'); os._exit(0)"
+        code = f"import duckdb, os, sys; con = duckdb.connect(sys.argv[1]); {shell}"
+        subprocess.run([sys.executable, "-c", code, str(self.folder / "lake.db")], check=True)
+        assert (self.folder / "lake.db.wal").exists()
+
+    def tables(self) -> int:
+        """In how many databases of this lake that table is, with its row."""
+        found = 0
+        for path in self.folder.glob("lake*.db"):
+            with duckdb.connect(str(path), read_only=True) as con:
+                if con.execute("from duckdb_tables() where table_name = 'mine'").fetchall():
+                    found += con.execute("from mine").fetchall() == [(42,)]
+        return found
+
+    def newest_view(self) -> str:
+        """Whether lake.db holds the old or the new view."""
+        with duckdb.connect(str(self.folder / "lake.db"), read_only=True) as con:
+            return "new" if con.execute(VIEW).fetchall()[0][0] > 1_000_000 else "old"
 
     def restore(self) -> None:
         """Back to the moment before the build; the same names and times, as caches know them."""

@@ -4,6 +4,7 @@ next run heals it."""
 import asyncio
 import os
 import random
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Steps:
 
     def __init__(self, trace: list[str]) -> None:
         self.names = list(dict.fromkeys(step for step in trace if step.startswith(WRITING)))
-        self.times = Counter(trace)
+        self.first, self.times = trace[0], Counter(trace)
         self.killed: Counter[str] = Counter()
 
     def chain(self, chance: random.Random) -> list[Kill]:
@@ -63,7 +64,13 @@ def kill_and_heal(
         assert code <= 0, output
         steps.killed[kill.step] += code < 0
         told.saw("builds killed" if code else "builds that ended before the step came")
+        told.saw(f"killed at `{kill.step}`", int(code < 0))
         lake.check_between()
+    heal(forks, lake, told)
+
+
+def heal(forks: Forks, lake: KilledLake, told: Campaign) -> None:
+    """A build that nobody kills: all is as if none had been."""
     code, output = build(forks, lake)
     assert code == 0, output
     lake.check_healed()
@@ -72,7 +79,7 @@ def kill_and_heal(
 
 @POSIX
 def test_a_build_killed_at_steps_chosen_by_seed_is_healed_by_the_next(campaign, tmp_path):
-    told = campaign("kill -9 at steps of a build", 3)
+    told = campaign("kill -9 at steps of a build", 1)
     with Forks() as forks:
         lake = KilledLake(tmp_path)
         steps = build_steps(forks, lake, tmp_path)
@@ -92,15 +99,56 @@ def test_a_build_killed_at_every_step_is_healed_by_the_next(campaign, tmp_path):
         steps = build_steps(forks, lake, tmp_path)
         while min(steps.killed[name] for name in steps.names) < told.rounds:
             kill_and_heal(forks, lake, steps, chance, told)
-    for name in steps.names:
-        told.saw(f"killed at `{name}`", steps.killed[name])
+
+
+@POSIX
+@pytest.mark.soak
+def test_a_build_killed_at_random_moments_is_healed_by_the_next(campaign, tmp_path):
+    told = campaign("kill -9 of a build at random moments", 100)
+    with Forks() as forks:
+        lake = KilledLake(tmp_path)
+        begun = time.monotonic()
+        steps = build_steps(forks, lake, tmp_path)
+        whole_s = time.monotonic() - begun
+        for seed in told.seeds:
+            chance = random.Random(seed)
+            if seed % CHAIN == 1:
+                lake.restore()
+            kill = Kill(steps.first, after_s=chance.uniform(0.001, whole_s))
+            code, output = build(forks, lake, kill=kill)
+            assert code <= 0, output
+            told.saw("builds killed" if code else "builds done before the moment came")
+            lake.check_between()
+            if seed % CHAIN == 0:
+                heal(forks, lake, told)
+
+
+@POSIX
+def test_a_users_table_in_lake_db_outlives_kills_while_that_is_renewed(campaign, tmp_path):
+    """The table lies in the write-ahead log alone, which a crashed shell has left."""
+    told = campaign("kill -9 while lake.db is renewed that holds a user's table", 1)
+    with Forks() as forks:
+        lake = KilledLake(tmp_path)
+        lake.put_table()
+        lake.save()
+        names = [name for name in build_steps(forks, lake, tmp_path).names if "lake_db" in name]
+        for seed in told.seeds:
+            name = names[seed % len(names)]
+            lake.restore()
+            code, output = build(forks, lake, kill=Kill(name))
+            assert code < 0, output
+            assert lake.tables() >= 1
+            code, output = build(forks, lake)
+            assert code == 0, output
+            assert lake.tables() == 1 and lake.newest_view() == "new"
+            told.saw(f"killed at `{name}`, table kept")
 
 
 @POSIX
 def test_a_collector_killed_again_and_again_loses_nothing_that_it_wrote(campaign, tmp_path):
     told = campaign("kill -9 of the collector", 1)
     for seed in told.seeds:
-        asyncio.run(KilledCollector(tmp_path / f"{seed}", seed, told).run(kills=3))
+        asyncio.run(KilledCollector(tmp_path / f"{seed}", seed, told).run(kills=2))
 
 
 @POSIX
