@@ -2,6 +2,7 @@
 and on values that are none.
 """
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -112,10 +113,21 @@ def give_klines(folder: Path) -> Path:
     return folder
 
 
+def seal(folder: Path, *options: str) -> None:
+    """Seal the first of two days, which the lake's clock has left by two minutes only."""
+    with (folder / "config.yml").open("a", encoding="utf-8") as config:
+        config.write("compact:\n  lateness_minutes: 0\n")
+    result = lakes.run(folder, "compact", *options)
+    assert result.exit_code == 0, result.output
+    assert lakes.ask(folder, "select count(*) > 0 from archive") == [(True,)]
+
+
 @pytest.fixture(scope="module")
 def folder(two_days, tmp_path_factory) -> Path:
-    place = tmp_path_factory.mktemp("clean") / "lake"
-    return give_klines(shutil.copytree(two_days, place))
+    """A clean lake with a sealed day and klines."""
+    place = shutil.copytree(two_days, tmp_path_factory.mktemp("clean") / "lake")
+    seal(place)
+    return give_klines(place)
 
 
 @pytest.fixture(scope="module")
@@ -231,3 +243,10 @@ def test_a_bar_without_its_time_or_state_is_found(clean, column):
     some = "where window_start = (select quantile_disc(window_start, 0.5) from checked_bars)"
     with clean.changed(f"update checked_bars set {column} = null {some}"):
         assert clean.ask("r5_whole_grid").violations > 0
+
+
+def test_the_readme_lists_the_rules_as_their_headers_say(folder):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (R\d+) \| (.+) \| (\w+) \|$", text, re.MULTILINE)
+    found = rules(Models(load(folder)))
+    assert listed == [(label(rule), rule.sentence, rule.keys["severity"]) for rule in found]
