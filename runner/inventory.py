@@ -1,5 +1,6 @@
 """What lies in a lake: raw hours, hour parts, published files. Listings only, no rows are read."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,18 +130,32 @@ def published_days(
 ) -> dict[str, Path]:
     """The days, from one on, for which a relation's file of a symbol exists."""
     example = target(base, model, exchange, symbol, "1970-01-01")
-    root = example.parents[3]
     found = {}
-    for year in folders(root):
-        for month in folders(year):
-            if "-".join(path.name.partition("=")[2] for path in (year, month)) < since[:7]:
-                continue
-            for day_folder in folders(month):
-                day = "-".join(path.name.partition("=")[2] for path in (year, month, day_folder))
-                path = day_folder / example.name.replace("1970-01-01", day)
-                if is_day(day) and day >= since and path.is_file():
-                    found[day] = path
+    for day, folder in day_folders(example.parents[3]).items():
+        path = Path(folder, example.name.replace("1970-01-01", day))
+        if day >= since and path.is_file():
+            found[day] = path
     return found
+
+
+def day_folders(root: Path) -> dict[str, str]:
+    """The folders of days in a symbol's folder of a relation, in order."""
+    found = {}
+    for year in _folders(root):
+        for month in _folders(year.path):
+            for folder in _folders(month.path):
+                day = "-".join(one.name.partition("=")[2] for one in (year, month, folder))
+                if is_day(day):
+                    found[day] = folder.path
+    return found
+
+
+def _folders(root: str | Path) -> list[os.DirEntry]:
+    try:
+        with os.scandir(root) as entries:
+            return sorted((one for one in entries if one.is_dir()), key=lambda one: one.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def folders(root: Path) -> list[Path]:

@@ -76,7 +76,7 @@ class Planner:
         """The stale units; where published trades are lost, only those of ticks, which refuse by
         themselves.
         """
-        settled = Settled(self.con, self.models, self.symbol, self.complete_until_us)
+        settled = Settled(self.con, self.models, self.symbol, self.complete_until_us, OF_SYMBOL)
         if not (self.force or self.may_lose or self.is_whole):
             settled.load()
         cache = self._read(settled.edge)

@@ -7,7 +7,6 @@ can be settled, so that a build does not take longer the more sealed days lie be
 """
 
 import functools
-import os
 from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,12 +15,14 @@ import duckdb
 import msgspec
 
 from runner import unchanged
-from runner.inventory import Symbol
+from runner.inventory import Symbol, day_folders
 from runner.metadata import Metadata, Published
 from runner.models import Models
 from runner.paths import HOUR_US, encode
+from runner.publish import target
 from runner.stage import run
 from runner.ticks import HOURS, day_text, hours_of
+from runner.unchanged import Stamp, stamp
 
 DAY_US = 24 * HOUR_US
 NEVER = "9999-12-31"
@@ -37,14 +38,16 @@ class Basis(msgspec.Struct):
 
     `edge`: the last of them; it is loaded, as the next day carries its last trade, quote and cover
     on, but not planned. `last`: the greatest trade and update id up to its end. `context`: the SQL,
-    the settings and the connections of that time. `files`: path → size and time of change of all
-    that is published of these days.
+    the settings and the connections of that time. `files`: what is published of these days, with
+    size and time of change; None for a day's folder that lacks its file. `days`: their folders, by
+    relation.
     """
 
     edge: str
     last: dict[str, int]
     context: str
-    files: dict[str, tuple[int, int]]
+    files: dict[str, Stamp | None]
+    days: dict[str, list[str]]
 
 
 class Settled:
@@ -56,9 +59,10 @@ class Settled:
         models: Models,
         symbol: Symbol,
         complete_until_us: int,
+        relations: tuple[str, ...],
     ):
         self.con, self.models, self.symbol = con, models, symbol
-        self.complete_until_us = complete_until_us
+        self.complete_until_us, self.relations = complete_until_us, relations
         folder = models.lake.base / "work" / "settled" / encode(symbol.exchange)
         self.path = folder / f"{encode(symbol.name)}.msgpack"
         self.first_open = _first_open(symbol)
@@ -79,7 +83,8 @@ class Settled:
             basis.edge < self.first_open
             and basis.context == self._context(basis.edge)
             and _follow(self.symbol.staged.values(), basis.last)
-            and all(_is_as_noted(path, known) for path, known in basis.files.items())
+            and basis.days == self._days(basis.edge)
+            and all(stamp(path) == known for path, known in basis.files.items())
         ):
             self.basis = basis
 
@@ -93,16 +98,25 @@ class Settled:
         edge = max(days, default="")
         if not edge or any(day <= edge for day in stale) or not self._is_clean_cut(published, edge):
             return
+        days = self._days(edge)
         files = dict(self.basis.files) if self.basis else {}
-        for found in published.values():
-            for path, _ in (one for day, one in found.items() if day <= edge):
-                seen = cache.seen[path.as_posix()]
-                files[str(path)] = (seen.size, seen.mtime_ns)
-        last = self._last(published, edge)
+        for name, known in days.items():
+            for day in (day for day in known if day >= self.edge):
+                path = target(self.models.lake.base, self.models[name], *self.symbol.of, day)
+                seen = cache.seen.get(path.as_posix())
+                files[str(path)] = (seen.size, seen.mtime_ns) if seen else None
         if context := self._context(edge):
+            basis = Basis(edge, self._last(published, edge), context, files, days)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            basis = Basis(edge, last, context, files)
             self.path.write_bytes(msgspec.msgpack.encode(basis))
+
+    def _days(self, edge: str) -> dict[str, list[str]]:
+        """The days up to one that have a folder, by relation."""
+        found = {}
+        for name in self.relations:
+            path = target(self.models.lake.base, self.models[name], *self.symbol.of, edge)
+            found[name] = [day for day in day_folders(path.parents[3]) if day <= edge]
+        return found
 
     def _is_clean_cut(self, published: Files, edge: str) -> bool:
         """Whether the day before the cut has all that the days after it ask of what lies before:
@@ -176,11 +190,3 @@ def _follow(notes: Iterable[dict], last: dict[str, int]) -> bool:
         for key, stream in IDS.items()
         for row in note.get(key, ())
     )
-
-
-def _is_as_noted(path: str, known: tuple[int, int]) -> bool:
-    try:
-        stat = os.stat(path)  # noqa: PTH116 (thousands of them: a Path takes twice as long)
-    except OSError:
-        return False
-    return (stat.st_size, stat.st_mtime_ns) == known

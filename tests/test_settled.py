@@ -96,6 +96,14 @@ def stalled(folder: Path) -> None:
     lakes.put(folder, "_sessions", [row])
 
 
+def appeared(folder: Path) -> None:
+    """A file of ticks that somebody put there, of a day before all others."""
+    before = made.day_text(FIRST_DAY - 1)
+    path = folder / "data" / lakes.place("trades", SYMBOL, before)
+    path.parent.mkdir(parents=True)
+    shutil.copy(folder / "data" / lakes.place("trades", SYMBOL, FIRST), path)
+
+
 def no_bars(folder: Path) -> None:
     (folder / "data" / BARS).unlink()
 
@@ -125,7 +133,7 @@ def test_a_late_trade_of_a_settled_day_is_counted(sealed, tmp_path, change):
     assert BARS in changed_by_more(sealed, tmp_path, change)
 
 
-@pytest.mark.parametrize("change", [quote_again, absent, stalled])
+@pytest.mark.parametrize("change", [quote_again, absent, stalled, appeared])
 def test_news_of_settled_days_are_looked_at(sealed, tmp_path, change):
     changed_by_more(sealed, tmp_path, change)
 
