@@ -14,7 +14,8 @@ from ingest.backoff import Backoff
 from ingest.calm import Calm
 from ingest.drops import Drops
 from ingest.feed import Desk, Feed
-from ingest.link import Link, Socket
+from ingest.frames import Socket
+from ingest.link import Link
 from ingest.plan import Plan
 from ingest.pulse import Stall, Watch
 from ingest.sessions import SessionLog
@@ -25,6 +26,8 @@ MAX_MESSAGE_BYTES = 20 * 2**20
 # Messages the library may hold before it stops reading the socket.
 QUEUE = (4096, 1024)
 CLOSE_S = 2.0
+# The answer to our ping waits behind what we have not read yet: a busy machine is no dead line.
+PONG_S = 60.0
 # A connection that is told to go at once after it was opened is replaced with a wait between.
 YOUNG_S = 60.0
 LOOK_S = 0.05
@@ -109,6 +112,7 @@ class Connections:
             close_timeout=CLOSE_S,
             max_size=MAX_MESSAGE_BYTES,
             max_queue=QUEUE,
+            ping_timeout=PONG_S,
         )
         async with aclosing(aiter(sockets)) as each:
             async for socket in each:

@@ -4,15 +4,14 @@ alive."""
 import asyncio
 from collections.abc import Callable
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
 from ingest import binance
 from ingest.buffer import Room
 from ingest.clock import Clock
 from ingest.feed import Feed
+from ingest.frames import Socket
 from ingest.pulse import Stall, Watch
 from ingest.writer import Writer
 
@@ -34,28 +33,6 @@ SPARE_S = 0.01
 LATE_S = 0.1
 # A connection keeps its clock; one that is this far from the machine's is replaced.
 CLOCK_SET_S = 1.0
-
-
-class Socket(ClientConnection):
-    """A connection that hands over whole messages at once, text apart from binary.
-
-    recv() would cost a quarter of the messages/s that one core can take (measured), and with
-    decode=False it does not tell binary from text; with decoding, bad UTF-8 ends the connection.
-    """
-
-    on_text: Callable[[bytes], None] | None = None
-    on_binary: Callable[[bytes], None] | None = None
-
-    def process_event(self, event: object) -> None:
-        """Hand a whole message over; the rest (fragments, the handshake) goes the usual way."""
-        if self.on_text and isinstance(event, Frame) and event.fin:
-            if event.opcode is Opcode.TEXT:
-                self.on_text(bytes(event.data))
-                return
-            if event.opcode is Opcode.BINARY:
-                self.on_binary(bytes(event.data))
-                return
-        super().process_event(event)
 
 
 class Link:

@@ -6,9 +6,12 @@ Short by default; the long form is `pytest -m soak -s tests/test_campaign_faults
 import asyncio
 import errno
 import os
+import re
 import shutil
 import subprocess
 import time
+from contextlib import contextmanager
+from pathlib import Path
 from random import Random
 
 import lakes
@@ -16,6 +19,7 @@ import live_market
 import pytest
 import trials
 import wire
+from campaign import Campaign
 from live_market import SECOND_US, LiveMarket, held, log_lines, mounted
 from loguru import logger
 from trial_checks import Lake, agrees_with_the_oracle, check
@@ -28,6 +32,7 @@ FEW = (
     *("drop", "clean close", "cut at the end of its life", "stall at full speed"),
     *("stall of bookTicker alone", "stall of trade alone"),
 )
+KINDS = ("WebSocket", "REST")
 
 
 @pytest.fixture
@@ -38,8 +43,9 @@ def quiet_log():
     logger.enable("ingest")
 
 
-def run_all(folder, chosen: list[trials.Trial], first_seed: int, seen) -> None:
-    """Collect the trials, several into a lake, build each lake and check all that it holds."""
+def run_all(folder, chosen: list[trials.Trial], first_seed: int, run: Campaign) -> list[str]:
+    """Collect the trials, several into a lake, build and check; what was found to be wrong."""
+    findings = []
     for begin in range(0, len(chosen), trials.PER_LAKE):
         here, own = folder / f"lake_{begin}", chosen[begin : begin + trials.PER_LAKE]
         outcomes = [
@@ -49,36 +55,92 @@ def run_all(folder, chosen: list[trials.Trial], first_seed: int, seen) -> None:
         lakes.bring(here)
         lake = Lake(here)
         for outcome in outcomes:
-            for what, count in check(lake, outcome).items():
-                seen(what, count)
+            try:
+                run.seen += check(lake, outcome)
+            except AssertionError as error:
+                findings.append(str(error))
             for fault in outcome.trial.faults or (outcome.trial.name,):
-                seen(f"injected: {fault.partition('=')[0]}")
+                run.saw(f"trials with {fault.partition('=')[0]}")
         assert lakes.dry(here) == []
+        shutil.rmtree(here)
+    run.saw("findings", len(findings))
+    return findings
 
 
 def test_each_kind_of_fault_costs_what_it_must_and_no_more(tmp_path, campaign, quiet_log):
     run = campaign("faults, a few alone and mixed", 4)
     few = [trial for trial in trials.alone() if trial.name in FEW]
     mixed = [trials.mixed(Random(seed)) for seed in run.seeds]
-    run_all(tmp_path, few + mixed, run.first_seed, run.saw)
+    assert run_all(tmp_path, few + mixed, run.first_seed, run) == []
 
 
 @pytest.mark.soak
 def test_every_fault_alone_many_times(tmp_path, campaign, quiet_log):
     run = campaign("each fault alone", 10)
-    for seed in run.seeds:
-        run_all(tmp_path / str(seed), trials.alone(), 1000 * seed, run.saw)
-        shutil.rmtree(tmp_path / str(seed))
+    found = [run_all(tmp_path, trials.alone(), 1000 * seed, run) for seed in run.seeds]
+    assert found == [[]] * run.rounds
 
 
 @pytest.mark.soak
 def test_faults_mixed_many_times(tmp_path, campaign, quiet_log):
     run = campaign("faults mixed", 200)
-    for begin in range(0, run.rounds, trials.PER_LAKE):
-        seeds = run.seeds[begin : begin + trials.PER_LAKE]
-        here = tmp_path / str(begin)
-        run_all(here, [trials.mixed(Random(seed)) for seed in seeds], seeds[0], run.saw)
-        shutil.rmtree(here)
+    mixed = [trials.mixed(Random(seed)) for seed in run.seeds]
+    assert run_all(tmp_path, mixed, run.first_seed, run) == []
+
+
+@pytest.mark.soak
+def test_memory_and_handles_stay_flat_at_a_high_rate(tmp_path, campaign):
+    run = campaign("minutes at a high rate", 3)
+    wire.lake(tmp_path / "lake")
+    faults = ("drop=every:10m", "malformed=every:7m", "duplicate=every:20s,count:300")
+    options = [part for fault in faults for part in ("--fault", fault)]
+    options += ["--symbols", "BTCUSDT,ETHUSDT,SOLUSDT", "--speed", "max", "--duration", "9000000"]
+    with ended(lakes.process("replay", *options)) as exchange:
+        shown = iter(exchange.stdout.readline, "")
+        urls = [next(line for line in shown if kind in line).split()[1] for kind in KINDS]
+        where = ["--config", str(tmp_path / "lake"), "--ws-url", urls[0], "--rest-url", urls[1]]
+        symbols = ["--symbols", "BTCUSDT,ETHUSDT,SOLUSDT"]
+        with ended(lakes.process("collect", *where, *symbols)) as collector:
+            looks = [look(collector.pid) for _ in range(60 * run.rounds)]
+            collector.terminate()
+            said, log = collector.communicate(timeout=30)
+    assert collector.returncode == 0, log[-2000:]
+    rss, handles, cpu_s = zip(*looks, strict=True)
+    third = len(looks) // 3
+    run.saw("MiB resident, middle third at most", max(rss[third:-third]) >> 20)
+    run.saw("MiB resident, last third at most", max(rss[-third:]) >> 20)
+    run.saw("handles, middle third at most", max(handles[third:-third]))
+    run.saw("handles, last third at most", max(handles[-third:]))
+    messages = int(re.search(r"([\d,]+) messages", said)[1].replace(",", ""))
+    run.saw("messages", messages)
+    run.saw("messages a CPU second", round(messages / cpu_s[-1]))
+    run.saw("reconnects", int(re.search(r"([\d,]+) reconnects", said)[1].replace(",", "")))
+    assert max(rss[-third:]) < 1.1 * max(rss[third:-third]) + 8 * 2**20
+    assert max(handles[-third:]) <= max(handles[third:-third]) + 8
+
+
+@contextmanager
+def ended(process):
+    """A process that does not outlive the test."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+
+
+def look(pid: int) -> tuple[int, int, float]:
+    """Bytes resident, open handles and CPU seconds of a process, a second from now."""
+    time.sleep(1)
+    own = Path(f"/proc/{pid}")
+    if not own.exists():
+        pytest.skip("the system shows no /proc, or the collector has ended")
+    pages = int((own / "statm").read_text().split()[1])
+    spent = sum(map(int, (own / "stat").read_text().rpartition(")")[2].split()[11:13]))
+    size, ticks = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
+    return pages * size, len(list((own / "fd").iterdir())), spent / ticks
 
 
 @pytest.mark.parametrize("steps_s", [(3, -66), (-7200, 86_400)], ids=["a little", "far"])
