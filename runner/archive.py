@@ -15,6 +15,7 @@ from runner.files import replace, sync_folder
 from runner.inventory import published_days
 from runner.metadata import Metadata, Published
 from runner.models import Models
+from runner.paths import encode
 from runner.publish import publish, scan, target
 from runner.unit import Unit
 
@@ -34,6 +35,12 @@ TABLES = {
         "sealed_us": "BIGINT",
     },
     "sealed_rows": {"place": "BIGINT", "key": "BIGINT"},
+    # a sealed day's own ticks, and those that came late
+    **{
+        f"{kind}_{stream}": {key: "BIGINT", "ts_recv": "TIMESTAMPTZ"}
+        for kind in ("sealed", "late")
+        for stream, key in (("trades", "trade_id"), ("quotes", "update_id"))
+    },
 }
 
 
@@ -48,10 +55,11 @@ def sealed_files(con: duckdb.DuckDBPyConnection, path: Path) -> dict[str, tuple[
 def write(
     con: duckdb.DuckDBPyConnection, models: Models, of: tuple[str, str], day: str, note: dict
 ) -> None:
-    """Publish `published` as the archive file of a day."""
+    """Publish the temporary table `published` as the archive file of a day, and drop it."""
     path = target(models.lake.base, models["archive"], *of, day)
     meta = {"sql": models.fingerprint("archive"), "note": note}
     publish(con, models.lake.base, models["archive"], path, "zstd", meta)
+    con.execute("drop table published")
 
 
 def change(
@@ -77,7 +85,9 @@ def published(
 ) -> dict[str, Published]:
     """The metadata of the archive files of some days."""
     paths = {day: target(models.lake.base, models["archive"], *of, day) for day in days}
-    found = Metadata(Path()).read(con, [path for path in paths.values() if path.exists()])
+    folder = models.lake.base / "work" / "metadata" / encode(of[0])
+    cache = Metadata(folder / f"{encode(of[1])}.archive.msgpack")
+    found = cache.read(con, [path for path in paths.values() if path.exists()])
     return {day: found[path] for day, path in paths.items() if path in found}
 
 

@@ -35,7 +35,7 @@ class Compacted:
         """What a person wants to know of it, a line each."""
         lines = list(self.sealed)
         if self.parts:
-            lines.append(f"packed {self.parts:,} raw parts, {self.bytes / 1e6:,.1f} MB")
+            lines.append(f"packed {self.parts:,} raw parts, {self.bytes / 1e6:,.3f} MB")
         if self.hours:
             lines.append(f"removed {self.hours:,} hour parts from the workshop")
         return lines or ["nothing to seal: every day that is over is sealed"]

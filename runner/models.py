@@ -33,7 +33,7 @@ TEMPLATE_ERRORS = (
 )
 
 # What the runner fills in for one unit of work; a fingerprint leaves these unexpanded. (`tf` and
-# `width_us` are those of the bars that rules check.)
+# `width_us` are those of the bars that rules check; the catalog lets newest() open fewer files.)
 UNIT = {
     "exchange": "{exchange}",
     "symbol": "{symbol}",
@@ -43,10 +43,10 @@ UNIT = {
     "raw_files": "['{raw}']",
     "complete_until_us": 0,
     "has_copies": True,
-    "is_sealed": False,
     "is_strict": False,
     "tf": "1s",
     "width_us": 1_000_000,
+    "newest": str,
 }
 
 

@@ -126,12 +126,12 @@ def view_ticks(
     1970; `until_us`: ticks from this moment on are left out; `has_copies`: whether an id may be in
     two sources; `is_sealed`: what is published stands, whatever the SQL is now.
     """
+    day = day_text(hours[0] // 24)
     folder = models.lake.base / "work"
-    if is_sealed and len(sources) == 1 and not sources[0].is_relative_to(folder):
-        _view_sealed(con, stream, sources[0], hours)
-        return
     groups = {"false": [path for path in sources if path.is_relative_to(folder)]}
     groups["true"] = [path for path in sources if not path.is_relative_to(folder)]
+    stands = [path for path in groups["true"] if is_sealed and path.stem == day]
+    groups["true"] = [path for path in groups["true"] if path not in stands]
     scans = [
         f"select {COLUMNS[stream]}, {is_kept} as is_kept from {scan(paths)}"
         for is_kept, paths in groups.items()
@@ -139,23 +139,24 @@ def view_ticks(
     ] or [f"select {COLUMNS[stream]}, false as is_kept from no_{stream}"]
     con.execute(f"create or replace temp view staged_{stream} as {' union all '.join(scans)}")
     end_us = (hours[1] + 1) * HOUR_US
-    unit = unit_values(*of, day_text(hours[0] // 24))
+    unit = unit_values(*of, day)
     unit |= {
         "from_us": hours[0] * HOUR_US,
         "to_us": end_us if until_us is None else min(end_us, until_us),
     }
-    unit |= {"has_copies": has_copies, "is_sealed": is_sealed}
-    run(con, models, stream, unit, kind="view")
-
-
-def _view_sealed(
-    con: duckdb.DuckDBPyConnection, stream: str, source: Path, hours: tuple[int, int]
-) -> None:
-    """The ticks of a sealed file as they are."""
+    unit["has_copies"] = has_copies
+    if not stands:
+        run(con, models, stream, unit, kind="view")
+        return
     con.execute(
-        f"create or replace temp view {stream} as from {scan([source])} "
+        f"create or replace temp view sealed_{stream} as from {scan(stands)} "
         f"where epoch_us(ts_event) // {HOUR_US} between {hours[0]} and {hours[1]}"
     )
+    late = models.render(stream, **unit)
+    con.execute(f"create or replace temp view late_{stream} as {late}")
+    run(con, models, f"reopened_{stream}", unit, kind="view")
+    whole = f"reopened_{stream}" if len(stands) < len(sources) else f"sealed_{stream}"
+    con.execute(f"create or replace temp view {stream} as from {whole}")
 
 
 def day_text(number: int) -> str:

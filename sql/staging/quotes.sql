@@ -6,7 +6,7 @@ with once as (
     from staged_quotes
     {%- if has_copies %}
     qualify update_id is distinct from lag(update_id) over (
-        order by update_id, ts_recv, is_kept <> {{ is_sealed }}, ts_event, bid, ask, bid_qty, ask_qty
+        order by update_id, ts_recv, is_kept, ts_event, bid, ask, bid_qty, ask_qty
     )
     {%- endif %}
 )

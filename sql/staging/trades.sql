@@ -6,7 +6,7 @@ with once as (
     from staged_trades
     {%- if has_copies %}
     qualify trade_id is distinct from lag(trade_id) over (
-        order by trade_id, ts_recv, is_kept <> {{ is_sealed }}, source desc, ts_event, price, qty, side
+        order by trade_id, ts_recv, is_kept, source desc, ts_event, price, qty, side
     )
     {%- endif %}
 )
