@@ -7,6 +7,7 @@ prune files.
 
 import re
 from collections.abc import Container
+from functools import partial
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -72,7 +73,10 @@ def statements(con: duckdb.DuckDBPyConnection, models: Models, broken: Container
     views = {
         model.name: _stored_view(con, models.lake.base, model) for model in whole if model.file
     }
-    views |= {model.name: models.render(model.name) for model in whole if model.is_view}
+    newest = partial(_newest, con, models)
+    views |= {
+        model.name: models.render(model.name, newest=newest) for model in whole if model.is_view
+    }
     order = TopologicalSorter(
         {name: models.reads(name) & set(views) for name in views}
     ).static_order()
@@ -121,6 +125,16 @@ def _stored_view(con: duckdb.DuckDBPyConnection, base: Path, model: Model) -> st
     listed = ",\n    ".join(columns)
     options = "filename = true, hive_partitioning = false"
     return f"select\n    {listed}\nfrom read_parquet('{sql_text(path)}', {options})"
+
+
+def _newest(con: duckdb.DuckDBPyConnection, models: Models, name: str) -> str:
+    """A stored relation, of which each symbol's newest day alone is read: the names of its files
+    tell which one that is.
+    """
+    base, model = models.lake.base, models[name]
+    pattern = sql_text(_pattern(base, _parts(model)))
+    newest = f"select max(file) from glob('{pattern}') group by parse_path(file, 'both_slash')[:-5]"
+    return f"({_stored_view(con, base, model)}\nwhere filename in ({newest}))"
 
 
 def _parts(model: Model) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import lakes
 import pytest
-from lakes import MIDNIGHT, ROOT, trade
+from lakes import MIDNIGHT, NOON, ROOT, trade
 from raw_lines import SECOND_US
 
 from runner.config import load
@@ -141,6 +141,22 @@ def test_latest_price_is_the_close_of_the_last_second(two_days):
     [(price,)] = lakes.ask(two_days, last)
     second = MIDNIGHT // SECOND_US + 113
     assert lakes.ask(two_days, query) == [("BTCUSDT", second, price), ("SOLUSDT", second, price)]
+
+
+def test_latest_price_finds_each_symbols_own_newest_day(lake_folder):
+    for number, symbol in enumerate(("NEWUSDT", "OLDUSDT", "币安USDT")):
+        moment = NOON - number * 86_400 * SECOND_US
+        rows = [lakes.trade(symbol, 1, moment - 90_000 * SECOND_US, "1")]
+        rows += [lakes.trade(symbol, 2, moment, f"{number}7"), lakes.quote(symbol, 1, moment)]
+        lakes.put(lake_folder, symbol, rows)
+    lakes.bring(lake_folder)
+    query = "select symbol, epoch_us(window_start), price, bid from latest_price order by symbol"
+    day_us = 86_400 * SECOND_US
+    assert lakes.ask(lake_folder, query) == [
+        ("NEWUSDT", NOON, 7.0, 99.0),
+        ("OLDUSDT", NOON - day_us, 17.0, 99.0),
+        ("币安USDT", NOON - 2 * day_us, 27.0, 99.0),
+    ]
 
 
 def test_the_daily_summary_tells_seconds_and_verdict_of_each_day(two_days):

@@ -8,6 +8,6 @@ select
     arg_max(struct_pack(price := bid), window_start).price as bid,
     arg_max(struct_pack(price := ask), window_start).price as ask,
     arg_max(state, window_start) as state
-from bars_1s
+from {{ newest('bars_1s') }}
 where close is not null
 group by all
