@@ -81,11 +81,16 @@ class Ticks:
                 for row in files[path]
                 if row["hour"] in wanted
             ]
+            least = min((first for first, _ in ranges), default=0)
+            most = max((last for _, last in ranges), default=-1)
             found |= {
                 path
                 for path, rows in files.items()
                 for row in rows
-                if any(
+                # most files are of other days: they are told by one look
+                if row["first_id"] <= most
+                and row["last_id"] >= least
+                and any(
                     row["first_id"] <= last and row["last_id"] >= first for first, last in ranges
                 )
             }
