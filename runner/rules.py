@@ -124,19 +124,20 @@ def read(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple]:
 def _violations(
     con: duckdb.DuckDBPyConnection, rule: Model, sql: str
 ) -> tuple[int, list[Violation]]:
-    """How many rows break a rule, and the first of them."""
-    names = [row[0] for row in con.execute(f"describe {sql}").fetchall()]
+    """How many rows break a rule, and the first of them by time."""
+    rows = read(con, f"from ({sql}) order by 3, 1, 2, 4 limit {ROWS_SHOWN}")
+    names = [column[0] for column in con.description]
     if names != COLUMNS:
         raise click.ClickException(
             f"{rule.path}: a rule returns {', '.join(COLUMNS)}; this one {', '.join(names)}"
         )
-    [(count,)] = read(con, f"select count(*) from ({sql})")
-    if not count:
-        return 0, []
-    first = f"order by window_start, exchange, symbol, detail limit {ROWS_SHOWN}"
-    rows = read(
-        con,
-        "select exchange, symbol, strftime(timezone('UTC', window_start), '%Y-%m-%dT%H:%M:%SZ'), "
-        f"detail::varchar from ({sql}) {first}",
-    )
-    return count, [Violation(*row) for row in rows]
+    count = len(rows)
+    if count == ROWS_SHOWN:
+        [(count,)] = read(con, f"select count(*) from ({sql})")
+    return count, [_violation(*row) for row in rows]
+
+
+def _violation(exchange, symbol, window_start, detail) -> Violation:
+    """A row as the report and its JSON show it."""
+    time = window_start and f"{window_start:%Y-%m-%dT%H:%M:%SZ}"
+    return Violation(exchange, symbol, time, None if detail is None else str(detail))
