@@ -28,9 +28,8 @@ from ingest.buffer import Room
 
 # One of each kind, for the short form.
 FEW = (
-    *("gap", "reorder late", "malformed: nan", "malformed: truncated", "too big", "delay"),
-    *("drop", "clean close", "cut at the end of its life", "stall at full speed"),
-    *("stall of bookTicker alone", "stall of trade alone"),
+    *("gap", "malformed: nan", "delay", "drop", "cut at the end of its life"),
+    "stall of bookTicker alone",
 )
 KINDS = ("WebSocket", "REST")
 
@@ -68,7 +67,7 @@ def run_all(folder, chosen: list[trials.Trial], first_seed: int, run: Campaign) 
 
 
 def test_each_kind_of_fault_costs_what_it_must_and_no_more(tmp_path, campaign, quiet_log):
-    run = campaign("faults, a few alone and mixed", 4)
+    run = campaign("faults, a few alone and mixed", 2)
     few = [trial for trial in trials.alone() if trial.name in FEW]
     mixed = [trials.mixed(Random(seed)) for seed in run.seeds]
     assert run_all(tmp_path, few + mixed, run.first_seed, run) == []
@@ -143,7 +142,11 @@ def look(pid: int) -> tuple[int, int, float]:
     return pages * size, len(list((own / "fd").iterdir())), spent / ticks
 
 
-@pytest.mark.parametrize("steps_s", [(3, -66), (-7200, 86_400)], ids=["a little", "far"])
+@pytest.mark.parametrize(
+    "steps_s",
+    [(3, -66), pytest.param((-7200, 86_400), marks=pytest.mark.soak)],
+    ids=["a little", "far"],
+)
 def test_a_clock_that_is_set_moves_no_trade_and_no_quote(tmp_path, monkeypatch, steps_s):
     here, real, ahead = wire.lake(tmp_path / "lake"), time.time_ns, [0]
     monkeypatch.setattr(time, "time_ns", lambda: real() + ahead[0])
@@ -224,7 +227,7 @@ def test_a_full_disk_is_waited_for_and_nothing_is_lost(tmp_path):
     async def act(market):
         await market.sent(200)
         fill(raw / "filler")
-        await market.sent(900)
+        await market.sent(600)
         (raw / "filler").unlink()
         while not held(here) >= set(list(market.trades)[:-200]):
             await market.sent(10)
@@ -265,7 +268,7 @@ def test_without_file_handles_it_goes_on_and_seals_what_it_could_not(tmp_path):
         # No handle beyond those in use now can be had.
         resource.setrlimit(resource.RLIMIT_NOFILE, (probe, before[1]))
         try:
-            await market.sent(900)
+            await market.sent(600)
             for socket in list(market.sockets):
                 socket.transport.abort()
             await asyncio.sleep(0.5)
@@ -280,7 +283,7 @@ def test_without_file_handles_it_goes_on_and_seals_what_it_could_not(tmp_path):
     assert summary.reconnects == 1 and (summary.lost, summary.dropped) == (0, 0)
     raw = here.base / "raw"
     assert not list(raw.rglob("*.open")) and (raw / "_open").read_bytes() == b""
-    assert wire.ids(here) == sorted(held(here)) and len(held(here)) >= 1300
+    assert wire.ids(here) == sorted(held(here)) and len(held(here)) >= 1000
     lakes.bring(tmp_path / "lake")
     check_live(Lake(tmp_path / "lake"), market)
 
@@ -305,7 +308,7 @@ def test_a_day_folder_that_turns_read_only_is_waited_for(tmp_path):
         (folder,) = (here.base / "raw/binance/SOLUSDT").glob("*/")
         locked.append(immutable(folder, True))
         try:
-            await market.sent(900)
+            await market.sent(600)
         finally:
             immutable(folder, False)
         while not held(here) >= set(list(market.trades)[:-200]):

@@ -56,8 +56,10 @@ class Trial:
         # Sent again to a connection that never had it, an old quote looks new.
         alone = len(self.faults) == 1 and self.rules.lifetime_s > self.duration_s
         hidden |= not alone and any(fault.startswith("duplicate") for fault in self.faults)
-        # The faster the replay, the longer a stall must be for the watchdog to see it.
-        brief = any(fault.startswith("stall") and "for:" in fault for fault in self.faults)
+        # The faster the replay, the longer a stall must be for the watchdog to see it; one of
+        # quotes alone must last until then, on a connection that nothing else ends.
+        stalls = [fault for fault in self.faults if fault.startswith("stall")]
+        brief = any("for:" in stall or ("Ticker" in stall and not alone) for stall in stalls)
         return hidden or (brief and (self.speed or 1000) > SLOW)
 
     @property
