@@ -3,6 +3,7 @@
 -- what it cannot read and rounds a fraction in an integer's place; so where a line is no trade, quote or absent id,
 -- or the bytes do not add up (`written_length`, `written_quotes`), the hour is read once more, line by line: `strict_lines`.
 {% import 'macros/line_format.jinja' as line_format %}
+{% import 'macros/written_line.jinja' as written_line %}
 with parsed as (
     {%- if is_strict %}
     from strict_lines
@@ -25,20 +26,20 @@ select
     {{ line_format.is_trade(symbol, day) }} as is_trade,
     {{ line_format.is_quote(symbol, day) }} as is_quote,
     {{ line_format.is_absent(symbol) }} as is_absent,
-    {{ line_format.written_length() }} as written_length,
-    {{ line_format.written_quotes }} as written_quotes,
+    {{ written_line.length() }} as written_length,
+    {{ written_line.quotation_marks }} as written_quotes,
     trade_id,
     update_id,
     first_id,
     last_id,
     conn,
     price_read as price,
-    {{ line_format.quantity_value('qty') }} as qty,
+    try_cast(qty as decimal(28, 8)) as qty,
     side = 'sell' as is_sell,
     bid_read as bid,
-    {{ line_format.quantity_value('bid_qty') }} as bid_qty,
+    try_cast(bid_qty as decimal(28, 8)) as bid_qty,
     ask_read as ask,
-    {{ line_format.quantity_value('ask_qty') }} as ask_qty,
+    try_cast(ask_qty as decimal(28, 8)) as ask_qty,
     coalesce(source = 'rest', false) as is_rest,
     event_us,
     recv_us,
