@@ -206,12 +206,15 @@ def test_a_rule_is_silent_on_a_lake_of_one_trade(one_trade, name):
 
 @pytest.mark.parametrize("value", POISON)
 def test_a_value_that_is_none_is_found_in_every_number_of_a_bar(seconds, value):
-    asked = [
-        name for name in RULES if "checked_bars" in seconds.models.render(name, **seconds.values)
-    ]
+    texts = {name: seconds.models.render(name, **seconds.values) for name in RULES}
     columns = seconds.columns("checked_bars", "DOUBLE", *(["BIGINT"] if value == "null" else []))
     assert len(columns) >= 11
     for column in columns:
+        asked = [
+            name
+            for name, text in texts.items()
+            if "checked_bars" in text and re.search(rf"\b{column}\b", text)
+        ]
         change = f"""
             update checked_bars set {column} = {value}
             where symbol = 'SOLUSDT' and trade_count > 0 and bid is not null"""

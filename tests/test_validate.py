@@ -86,9 +86,12 @@ def report(folder: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def test_the_report_has_its_headings_and_reads_as_plain_text(folder):
-    validate(folder, *RANGE)
-    lines = report(folder).splitlines()
+def test_the_report_has_its_headings_and_reads_as_plain_text(folder, tmp_path):
+    target = tmp_path / "elsewhere" / "mine.md"
+    validate(folder, *RANGE, "--report", str(target))
+    assert not (folder / "data" / "reports").exists()
+    text = target.read_text(encoding="utf-8")
+    lines = text.splitlines()
     headings = [line for line in lines if line.startswith("#")]
     assert headings[:4] == [
         "# Validation: PASS",
@@ -97,16 +100,9 @@ def test_the_report_has_its_headings_and_reads_as_plain_text(folder):
         "## Detailed Violations",
     ]
     assert headings[-1] == "## Overall Assessment" and all(line.rstrip() == line for line in lines)
-    assert "| Rule | Description" in report(folder) and "% violated |" in report(folder)
-    assert [line for line in lines if len(line) > 85] == []
+    assert "| Rule | Description" in text and "% violated |" in text
+    assert [line for line in lines if len(line) > 80] == []
     assert "| SOLUSDT | 2025-10-20 | .....................0## |" in lines
-
-
-def test_the_report_lies_where_it_is_asked_for(folder, tmp_path):
-    target = tmp_path / "elsewhere" / "mine.md"
-    validate(folder, *RANGE, "--report", str(target))
-    assert target.read_text(encoding="utf-8").startswith("# Validation: PASS\n")
-    assert not (folder / "data" / "reports").exists()
 
 
 PLANTED = {
@@ -373,7 +369,6 @@ def test_a_rule_is_listed_but_neither_built_nor_a_view(folder):
 @pytest.mark.parametrize(
     "change, word",
     [
-        (("-- severity: minor\n", ""), "severity"),
         (("severity: minor", "severity: mild"), "critical, major, minor"),
         (("-- breaks: update checked_bars set trade_count = 1000\n", ""), "breaks"),
         (("as detail", "as details"), "a rule returns exchange, symbol, window_start, detail"),
@@ -445,11 +440,12 @@ def test_a_place_where_no_report_can_be_written_is_told(folder, tmp_path):
 
 
 def test_the_time_zone_of_the_machine_changes_nothing(folder):
-    told = []
-    for zone in ("America/New_York", "Asia/Kolkata"):
-        one = lakes.process("validate", *RANGE, "--config", str(folder), TZ=zone, cwd=lakes.ROOT)
-        assert one.wait(timeout=60) == 0, one.stderr.read()
-        one.communicate()
-        text = report(folder).splitlines()
-        told.append([line for line in text if not line.startswith("- Run at")])
-    assert told[0] == told[1]
+    validate(folder, *RANGE)
+    here = report(folder).splitlines()
+    there = lakes.process(
+        "validate", *RANGE, "--config", str(folder), TZ="America/New_York", cwd=lakes.ROOT
+    )
+    _, errors = there.communicate(timeout=60)
+    assert there.returncode == 0, errors
+    changed = set(here) ^ set(report(folder).splitlines())
+    assert all(line.startswith("- Run at") for line in changed)
