@@ -1,5 +1,5 @@
-"""Lakes to measure on: raw lines of a synthetic market, and lakes of many days as they lie after
-their old days were sealed.
+"""Lakes to measure on: raw lines of a synthetic market, and lakes of many days, the old ones
+sealed.
 """
 
 import json
@@ -56,7 +56,7 @@ def one_day(folder: Path, lines: int, symbols: tuple[str, ...], minutes: int = 1
 
 
 def history_raw(folder: Path, days: int, symbols: tuple[str, ...]) -> None:
-    """The raw of the first symbol over some days, the last one open; `as_sealed` adds the others.
+    """The raw of the first symbol over some days, the last one open; `copied` adds the others.
 
     An old day comes in one part, which is staged in one go: what is published of it is the same.
     """
@@ -99,26 +99,22 @@ def add_minute(folder: Path, days: int, symbols: tuple[str, ...], number: int, t
         part(raw, symbol, at_us, _renamed(text, symbol))
 
 
-def as_sealed(folder: Path, days: int, symbols: tuple[str, ...]) -> None:
-    """Give the built lake of one symbol the others, and leave of its old days what sealing leaves.
+def copied(folder: Path, days: int, symbols: tuple[str, ...]) -> None:
+    """Give a lake of one symbol, built and sealed, the others.
 
-    The other symbols are copies: the planner and the views tell symbols by their folders. The next
-    build writes the certificates and covers of the copies.
+    They are copies: the planner and the views tell symbols by their folders. The next build writes
+    the certificates and covers of the copies.
     """
     data, mine, last = folder / "data", symbols[0], day_text(FIRST_DAY + days - 1)
     staged, raw = data / "work" / "staged" / "binance", data / "raw" / "binance"
-    for day in [*(raw / mine).iterdir(), *(staged / mine).iterdir()]:
-        if day.name != last:
-            shutil.rmtree(day)
     for symbol in symbols[1:]:
         for path in (raw / mine / last).iterdir():
             there = raw / symbol / last / path.name
             there.parent.mkdir(parents=True, exist_ok=True)
             there.write_bytes(_renamed(path.read_bytes(), symbol))
-        tops = [staged, *(data / name / "binance" for name in ("parquet", "tape"))]
-        for top in [*tops, *(data / "ticks" / "binance").iterdir()]:
-            if (top / mine).exists():  # sessions lie there too, of all symbols
-                shutil.copytree(top / mine, top / symbol)
+        published = (path.parent for path in data.glob(f"*/**/{mine}/year=*"))
+        for own in {staged / mine, *published}:
+            shutil.copytree(own, own.parent / symbol)
 
 
 def _renamed(text: bytes, symbol: str) -> bytes:

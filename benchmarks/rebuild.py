@@ -34,9 +34,9 @@ def measure(folder: Path, quick: bool) -> list[Table]:
     size = QUICK if quick else FULL
     table = Table(
         "Building once more",
-        f"{size.symbols} symbols; old days as sealing leaves them (published files, no raw), the "
-        "last day open at half past twelve. Seconds of work in the process by the wall clock and "
-        f"by CPU, median of {size.times}; start-up (Python and imports) apart.",
+        f"{size.symbols} symbols; the old days sealed, the last day open at half past twelve. "
+        "Seconds of work in the process by the wall clock and by CPU, median of "
+        f"{size.times}; start-up (Python and imports) apart.",
         ("lake", "build", "work s", "CPU s", "start-up s", "peak MB", "against 1 day"),
     )
     found = {days: _builds(make(folder, days, size), days, size) for days in size.days}

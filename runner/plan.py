@@ -91,8 +91,10 @@ class Planner:
         if not lost:
             units += self._daily_units("covers") + self._daily_units("tape_days") + bar_units(self)
         units = [unit for unit in units if unit.day > settled.edge]
-        if not (lost or self.force or self.may_lose or any(self.missing_quotes.values())):
-            settled.note(cache, self.published, {unit.day for unit in units})
+        if not (lost or self.force or self.may_lose):
+            changed = {unit.day for unit in units}
+            changed |= {day for day, count in self.missing_quotes.items() if count}
+            settled.note(cache, self.published, changed)
         return SymbolPlan(self.symbol.name, units, lost, sorted(self.ticks.seals.days))
 
     def _read(self, since: str) -> Metadata:

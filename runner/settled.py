@@ -92,11 +92,15 @@ class Settled:
         """Whether a later day's file holds ids as small as those of settled days."""
         return bool(self.basis) and not _follow(_after(published, self.edge), self.basis.last)
 
-    def note(self, cache: Metadata, published: Files, stale: set[str]) -> None:
-        """Remember what the settled days rest on. `stale`: the days of which something was."""
+    def note(self, cache: Metadata, published: Files, changed: set[str]) -> None:
+        """Remember what the settled days rest on. `changed`: the days of which something did."""
         days = [day for day in published["bars_1s"] if self.edge < day < self.first_open]
         edge = max(days, default="")
-        if not edge or any(day <= edge for day in stale) or not self._is_clean_cut(published, edge):
+        if (
+            not edge
+            or any(day <= edge for day in changed)
+            or not self._is_clean_cut(published, edge)
+        ):
             return
         days = self._days(edge)
         files = dict(self.basis.files) if self.basis else {}

@@ -20,12 +20,12 @@ BARS = lakes.place("bars_1s", SYMBOL, FIRST)
 
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake of four days, the first three as sealing leaves them."""
+    """A lake of four days, the first three sealed."""
     folder = tmp_path_factory.mktemp("settled") / "lake"
     made.history_raw(folder, DAYS, SYMBOLS[:1])
     with lakes.hold_collector(folder):
-        lakes.bring(folder)
-    made.as_sealed(folder, DAYS, SYMBOLS[:1])
+        done = lakes.run(folder, "compact")
+    assert done.exit_code == 0, done.output
     return folder
 
 
@@ -126,6 +126,16 @@ def test_one_more_minute_passes_over_settled_days_and_makes_the_same(sealed, tmp
     changed = lakes.changed(lakes.published(sealed), lakes.published(folder))
     assert lakes.place("bars_1s", SYMBOL, LAST) in changed
     assert not any(FIRST in name or SECOND in name for name in changed)
+
+
+def test_days_are_settled_while_minutes_come_in(sealed, tmp_path):
+    folder = tmp_path / "lake"
+    shutil.copytree(sealed, folder)
+    for number, text in enumerate(made.minutes(DAYS, 2)):
+        made.add_minute(folder, DAYS, SYMBOLS[:1], number, text)
+        with lakes.hold_collector(folder):
+            lakes.bring(folder)
+    assert passed_over(folder)
 
 
 @pytest.mark.parametrize("change", [late, late_in_the_open_day])

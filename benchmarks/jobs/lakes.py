@@ -15,12 +15,12 @@ def one_day(folder: str, lines: int, symbols: list[str], minutes: int) -> dict:
 
 
 def history(folder: str, days: int, symbols: int) -> dict:
-    """A lake over some days: the old ones as sealing leaves them, the last open."""
+    """A lake over some days: the old ones sealed, the last open."""
     place, names = Path(folder), SYMBOLS[:symbols]
     lakes.history_raw(place, days, names)
     with collecting(place):
-        lake.cli.main(["build", "--config", folder], standalone_mode=False)
-        lakes.as_sealed(place, days, names)
+        lake.cli.main(["compact", "--config", folder], standalone_mode=False)
+        lakes.copied(place, days, names)
         lake.cli.main(["build", "--config", folder], standalone_mode=False)
     return {}
 
