@@ -72,7 +72,7 @@ def test_a_dropped_connection_is_made_again_after_the_first_wait(tmp_path):
     complete(here, exchange)
     ended, connected = events(here, "disconnected"), events(here, "connected")
     for end, next_one in zip(ended, connected[1:], strict=False):
-        assert 9.9e6 < next_one["ts_recv"] - end["ts_recv"] < 40e6
+        assert next_one["ts_recv"] - end["ts_recv"] > 9.9e6
 
 
 def test_one_silent_symbol_is_replaced_without_loss_for_the_others(tmp_path):
