@@ -59,6 +59,10 @@ class Sweep:
         }
         for folder in sorted(set(spare) - needed):
             self._remove(folder)
+        staged = self.base / "work" / "staged" / encode(self.symbol.exchange)
+        for day in folders(staged / encode(self.symbol.name)):
+            if not any(day.iterdir()):
+                day.rmdir()
 
     def _is_sealed(self, day: str) -> bool:
         """Whether a day is sealed; one that is over and has no file at all has nothing to seal."""
@@ -112,12 +116,12 @@ class Sweep:
                 folder.rmdir()
 
     def _remove(self, folder: Path) -> None:
-        """Remove an hour part, its note first: without it the folder does not count."""
-        (folder / "note.json").unlink()
-        shutil.rmtree(folder)
+        """Remove an hour part: moved in one step to where every build clears up, then deleted."""
+        aside = self.base / "work" / "publishing" / uuid.uuid4().hex
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        replace(folder, aside)
+        shutil.rmtree(aside)
         self.hours += 1
-        if not any(folder.parent.iterdir()):
-            folder.parent.rmdir()
 
 
 def _verify(path: Path, index: Index, loose: list[Path]) -> None:
