@@ -11,21 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import duckdb
 
-from runner import catalog
 from runner.build import did_you_mean
+from runner.look import Look
 from runner.models import Models
 from runner.moments import DAY_US, day_of, microseconds
-from runner.publish import file_list, sql_text
-from runner.rules import FAULTS
-from runner.stage import sql_error
+from runner.publish import sql_text
 
 WIDTHS_US = {"1s": 1_000_000, "1m": 60_000_000}
-OF_FILES = {
-    "footers": "file varchar, rows bigint",
-    "file_columns": "file varchar, position bigint, name varchar, type varchar",
-}
 
 
 @dataclass(frozen=True)
@@ -39,31 +32,22 @@ class Choice:
     source: str = "bars"
 
 
-class Checked:
+class Checked(Look):
     """A connection to a lake with all that rules and reports read, and `values` for their SQL."""
 
     def __init__(self, models: Models, choice: Choice):
-        self.models, self.choice = models, choice
-        self.con = catalog.connect(models.lake)
-        spill = models.lake.base / "work" / "validation"
-        self.con.execute(f"set temp_directory = '{sql_text(spill)}'")
-        for macro in models.macro_sql():  # a lake's catalog may be older than a rule
-            self.con.execute(macro)
-        stored = [model for model in models.stored() if self._has(model.name)]
-        places = [catalog.place(models.lake.base, model) for model in stored]
-        self.values = {"stored": stored, "places": places}
-        self._make("all_files")
+        super().__init__(models)
+        self.choice = choice
         self._refuse_unknown()
         self.values |= self._range()
         self._narrow()
         self._bars()
-        self._make(f"spans_of_{choice.source}", "spans")
+        self.make(f"spans_of_{choice.source}", "spans")
         for name in ("asked_days", "edge_bars", "latencies", "asked_files"):
-            self._make(name)
-        self._read_files()
+            self.make(name)
+        self.read_files()
         self._hash_sealed()
-        for name in ("published_files", "declared_columns", "hashed_files"):
-            self._make(name)
+        self.make("hashed_files")
 
     def _range(self) -> dict:
         """The range asked for; by default yesterday and today, in a lake of the past its last two
@@ -104,10 +88,10 @@ class Checked:
 
     def _bars(self) -> None:
         """Make `checked_bars`; of klines that nobody has fetched yet there is none."""
-        if self.choice.source == "klines" and not self._has("klines"):
-            self._make("checked_bars", kind="view", from_us=0, to_us=0)
+        if self.choice.source == "klines" and not self.has("klines"):
+            self.make("checked_bars", kind="view", from_us=0, to_us=0)
         else:
-            self._make(f"checked_{self.choice.source}", "checked_bars", "view")
+            self.make(f"checked_{self.choice.source}", "checked_bars", "view")
 
     def _refuse_unknown(self) -> None:
         """Refuse a symbol that has nothing in this lake."""
@@ -129,21 +113,12 @@ class Checked:
         ).fetchall()
         for name, has_symbol in columns:
             values = {"relation": name, "has_symbol": has_symbol}
-            self._make("narrowed", name, "view", **values)
-
-    def _read_files(self) -> None:
-        """Load the footers and columns of the files asked for, and of those without rows."""
-        rows = self.con.execute(
-            "select file from asked_files union select file from all_files where is_schema"
-        ).fetchall()
-        for name, columns in OF_FILES.items():
-            self.con.execute(f"create temp table {name} ({columns})")
-            self._load(name, [Path(file) for (file,) in rows])
+            self.make("narrowed", name, "view", **values)
 
     def _hash_sealed(self) -> None:
         """Load the hashes that sealed files have now."""
         self.con.execute("create temp table hashes (file varchar, sha256 varchar)")
-        if not self._has("archive"):
+        if not self.has("archive"):
             return
         rows = self.con.execute(
             "select file from asked_files semi join archive using (relation, exchange, symbol, day)"
@@ -152,43 +127,6 @@ class Checked:
             with Path(file).open("rb") as opened:
                 digest = hashlib.file_digest(opened, "sha256").hexdigest()
             self.con.execute("insert into hashes values (?, ?)", [file, digest])
-
-    def _has(self, relation: str) -> bool:
-        """Whether the lake has a relation yet."""
-        query = "select count(*) > 0 from duckdb_views() where view_name = $name"
-        return self.con.execute(query, {"name": relation}).fetchone()[0]
-
-    def _load(self, name: str, paths: list[Path]) -> None:
-        """Load what files say of themselves; one that cannot be read says nothing."""
-        if not paths:
-            return
-        try:
-            self.con.execute(f"insert into {name} {self.sql(name, files=file_list(paths))}")
-        except duckdb.InterruptException:
-            raise
-        except duckdb.Error:
-            half = len(paths) // 2
-            for some in (paths[:half], paths[half:]) if half else ():
-                self._load(name, some)
-
-    def sql(self, name: str, folder: str = "checked", **values) -> str:
-        """The SQL of a file in reports/, rendered for this range."""
-        path = self.models.file(f"reports/{folder}/{name}.sql")
-        text = path.read_text(encoding="utf-8")
-        return self.models.rendered(path, text, **{**self.values, **values})
-
-    def _make(self, file: str, name: str | None = None, kind: str = "table", **values) -> None:
-        """Make a relation of a file in reports/checked."""
-        name, sql = name or file, self.sql(file, **values)
-        try:
-            self.con.execute(f"create temp {kind} {name} as {sql}")
-        except FAULTS as error:
-            raise sql_error(self.models.file(f"reports/checked/{file}.sql"), error) from error
-        except duckdb.InterruptException:
-            raise
-        except duckdb.Error:
-            # a file that it reads is broken: what reads the relation will say so
-            self.con.execute(f"create temp view {name} as {sql}")
 
 
 def sql_list(names: Iterable[str]) -> str:

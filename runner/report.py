@@ -12,6 +12,7 @@ from runner.files import replace
 from runner.rules import ROWS_SHOWN, Result
 
 WIDTH = 80
+LINES_SHOWN = 100
 TEMPLATE = "reports/validation.md.jinja"
 
 
@@ -79,7 +80,8 @@ def markdown(lake: Lake, found: Report) -> str:
     jinja.filters |= {"table": table, "wrapped": wrapped, "text": text}
     rules = [(one.label, one.sentence, *_counts(one)) for one in found.results]
     template = jinja.get_template(TEMPLATE)
-    return template.render(report=found, rules=rules, rows_shown=ROWS_SHOWN).strip() + "\n"
+    shown = {"rows_shown": ROWS_SHOWN, "lines_shown": LINES_SHOWN}
+    return template.render(report=found, rules=rules, **shown).strip() + "\n"
 
 
 def _counts(result: Result) -> tuple:

@@ -387,7 +387,7 @@ def test_a_rule_that_is_wrong_is_refused_by_its_file(folder, change, word):
     assert not (folder / "data" / "reports").exists()
 
 
-@pytest.mark.parametrize("relation", ["bars_1s", "trades", "quotes", "tape_days", "covers"])
+@pytest.mark.parametrize("relation", ["bars_1s", "trades", "tape_days"])
 def test_a_file_that_cannot_be_read_fails_and_is_named(folder, relation):
     path = folder / "data" / lakes.place(relation, "SOLUSDT", DAY)
     path.write_bytes(path.read_bytes()[:-100])

@@ -8,7 +8,7 @@ with found as (
         {{ place.exchange_at }} as exchange_at,
         {{ place.symbol_at }} as symbol_at,
         '{{ place.name }}' as name,
-        file
+        {{ as_posix('file') }} as file
     from glob('{{ place.pattern }}')
     {{ 'union all' if not loop.last }}
     {%- endfor %}

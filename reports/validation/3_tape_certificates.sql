@@ -1,12 +1,12 @@
 -- Certificates of the tape
--- The trade ids of each UTC day: how many are known, missing, fetched later, and absent at the exchange itself.
+-- The trade ids of each UTC day: known, missing, received twice, fetched later, absent at the exchange itself.
 select
     asked_days.symbol,
     asked_days.day,
     tape_days.count as trades,
     missing,
     duplicates as twice,
-    repaired,
+    repaired as later,
     absent_upstream as absent,
     coalesce(verdict, 'not recorded') as verdict
 from asked_days
