@@ -39,6 +39,16 @@ def test_the_demo_shows_missing_trades_and_dark_seconds(toured):
     assert states["dark"] > 0 and states["traded"] > states["dark"]
 
 
+def test_the_demo_ends_with_the_summary_of_its_report(toured):
+    folder, output, _ = toured
+    summary = output[output.index("Can it be used?") :]
+    assert len(re.findall(r"^   R\d+ ", summary, re.MULTILINE)) >= 13
+    assert "FAIL: R8 rules its use out" in summary
+    [report] = (folder / "data" / "reports").glob("*.md")
+    assert str(report.relative_to(folder.parent)) in summary
+    assert report.read_text(encoding="utf-8").startswith("# Validation: FAIL")
+
+
 def test_the_demo_leaves_a_lake_in_which_nothing_is_stale(toured):
     assert lakes.dry(toured[0]) == []
     assert (
