@@ -137,18 +137,45 @@ def _rejects(con: duckdb.DuckDBPyConnection, unit: Unit) -> None:
 
 
 def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
-    """Make every relation once without rows, and keep the stored ones as `no_…`; returns what
-    failed, and why.
+    """Keep each stored relation once without rows as `no_…`; returns which relations cannot be
+    made, and why.
 
-    So each SQL file's errors show before anything is built, each published file's columns are
-    known, and what does
-    not depend on a broken file is built all the same.
+    Where the SQL changed, every relation is made once: so each file's errors show before anything
+    is built, and what does not depend on a broken file is built all the same.
     """
-    broken: dict[str, str] = {}
+    _load_empty(con)
+    known = models.known
+    if known.duckdb != duckdb.__version__:
+        if broken := _make_all(con, models):
+            return broken
+        known.columns = {name: _columns(con, f"no_{name}") for name in _kept(models)}
+        known.duckdb = duckdb.__version__
+    for name, columns in known.columns.items():
+        listed = ", ".join(f'"{column}" {kind}' for column, kind in columns)
+        con.execute(f"create or replace temp table no_{name} ({listed})")
+    return {}
+
+
+def _kept(models: Models) -> list[str]:
+    """The relations that are kept without rows."""
+    return [*(model.name for model in models.stored()), "session_events", "session_rejects"]
+
+
+def _columns(con: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
+    return [row[:2] for row in con.execute(f"describe {relation}").fetchall()]
+
+
+def _load_empty(con: duckdb.DuckDBPyConnection) -> None:
+    """What Python tells SQL of, without rows."""
     notes.load_notes(con, [])
     notes.load(con, "noted_sessions", [], sessions.NOTED)
     for name, columns in archive.TABLES.items():
         notes.load(con, name, [], columns)
+
+
+def _make_all(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
+    """Make every relation without rows, what it reads first; returns what failed, and why."""
+    broken: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as scratch:
         # read_json takes no empty list of files; Windows opens no temporary file a second time
         empty = Path(scratch) / "empty.jsonl"
@@ -166,7 +193,7 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
                 broken[name] = error.message
             if name in NOTED and name not in broken:
                 con.execute(f"create or replace temp view noted_{name} as from {name}")
-    for name in (*(model.name for model in models.stored()), "session_events", "session_rejects"):
+    for name in _kept(models):
         if name not in broken:
             con.execute(f"create or replace temp table no_{name} as from {name}")
     engine.clear(con, models)
@@ -175,7 +202,7 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
 
 def _check_grain(con: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Stop where a stored relation lacks a column by which its files are found or sorted."""
-    columns = {row[0] for row in con.execute(f"describe {model.name}").fetchall()}
+    columns = {column for column, _ in _columns(con, model.name)}
     wanted = [*model.grain, *re.findall(r"{(\w+)}", model.file)] if model.file else []
     if missing := [column for column in wanted if column not in columns]:
         raise click.ClickException(
@@ -185,7 +212,7 @@ def _check_grain(con: duckdb.DuckDBPyConnection, model: Model) -> None:
 
 def _reads(models: Models) -> dict[str, set[str]]:
     """What each model reads, and so what must be made before it."""
-    built = [name for name, model in models.models.items() if not model.is_rule]
+    built = [name for name, model in models.models.items() if not (model.is_rule or model.is_check)]
     reads = {name: set(models.reads(name)) for name in built}
     for name, noting in NOTED.items():
         for model in noting:

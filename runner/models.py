@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 import jinja2
-import msgspec
 
+from runner import remembered
 from runner.config import SHIPPED, Lake
 from runner.fingerprint import normalised
 from runner.sql_files import Model, check_macro, files, model, read
@@ -66,9 +66,7 @@ class Models:
         self.jinja = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)
         self.jinja.filters["structure"] = _structure
         self.compiled = functools.cache(self.jinja.from_string)
-        self._cache = lake.base / "work" / "reads.json"
-        self._saved = _cached(self._cache)
-        self.parsed: dict[str, list[str]] = dict(self._saved)
+        self.known = remembered.recall(lake)
         self._refuse_clashes()
         for path in self.macros.values():
             check_macro(path)
@@ -126,20 +124,20 @@ class Models:
             why = getattr(error, "message", None) or error
             raise click.ClickException(f"{path}, line {line}: {why}") from error
 
-    @functools.cache  # noqa: B019 (one Models object lives as long as one command)
     def reads(self, name: str) -> frozenset[str]:
         """The relations of this lake that a model names, itself excluded."""
-        sql = self.render(name)
-        key = hashlib.sha256(sql.encode()).hexdigest()
-        if key not in self.parsed:
-            self.parsed[key] = tables_read(self.models[name].path, sql)
-        return frozenset(set(self.parsed[key]) & set(self.models) - {name})
+        if name not in self.known.reads:
+            sql = self.render(name)
+            key = hashlib.sha256(sql.encode()).hexdigest()
+            if key not in self.known.tables:
+                self.known.tables[key] = tables_read(self.models[name].path, sql)
+            found = set(self.known.tables[key]) & set(self.models) - {name}
+            self.known.reads[name] = sorted(found)
+        return frozenset(self.known.reads[name])
 
     def save(self) -> None:
-        """Keep what each SQL text reads, so that the next command need not parse it."""
-        if self.parsed != self._saved:
-            self._cache.parent.mkdir(parents=True, exist_ok=True)
-            self._cache.write_bytes(msgspec.json.encode(self.parsed))
+        """Keep what was found out about the SQL for the next command."""
+        remembered.keep(self.lake, self.known)
 
     def chain(self, name: str) -> list[str]:
         """The models whose SQL makes a relation: itself and what it reads, down to stored
@@ -159,11 +157,15 @@ class Models:
         direct = {model for model in self.models if name in self.reads(model)}
         return direct.union(*(self.readers(model) for model in direct))
 
-    @functools.cache  # noqa: B019
     def fingerprint(self, name: str) -> dict[str, str]:
         """File → hash of the SQL that makes a relation, macros included; comments and spaces do
         not count. The template counts beside what it renders to, for its branches.
         """
+        if name not in self.known.fingerprints:
+            self.known.fingerprints[name] = self._fingerprint(name)
+        return self.known.fingerprints[name]
+
+    def _fingerprint(self, name: str) -> dict[str, str]:
         chain = {*self.chain(name), *self._ticks_read(name)}
         texts = {self._file(model): self._text_of(model) for model in chain}
         words = {word for text in texts.values() for word in re.findall(r"\w+", text)}
@@ -253,10 +255,3 @@ def _line_of(error: Exception) -> int | str:
             line = trace.tb_lineno
         trace = trace.tb_next
     return line
-
-
-def _cached(cache: Path) -> dict[str, list[str]]:
-    try:
-        return msgspec.json.decode(cache.read_bytes(), type=dict[str, list[str]])
-    except (FileNotFoundError, msgspec.DecodeError):
-        return {}

@@ -154,7 +154,8 @@ def test_an_edited_staging_file_stages_all_raw_again_and_publishes_what_changed(
 
 
 def test_a_staging_edit_that_changes_no_row_publishes_no_bar(folder):
-    override(folder, "sql/staging/staged_trades.sql", "trade_id,", "trade_id + 0 as trade_id,")
+    edited = "select\n    trade_id + 0 as trade_id,"
+    override(folder, "sql/staging/staged_trades.sql", "select\n    trade_id,", edited)
     assert not rebuilt(folder) & all_of(folder, "bars_1s", "tape_days", "covers")
 
 
