@@ -116,7 +116,7 @@ def kill(campaign, rounds: int, work: Path, done: tuple[Path, int], tmp_path: Pa
 
 
 def test_sealing_may_be_killed_at_any_step(campaign, work, done, tmp_path):
-    kill(campaign, 2, work, done, tmp_path)
+    kill(campaign, 1, work, done, tmp_path)
 
 
 @pytest.mark.soak

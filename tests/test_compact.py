@@ -122,6 +122,7 @@ def test_a_day_is_over_so_many_minutes_after_midnight(tmp_path, unsealed):
     assert compact(folder)[0].startswith(f"sealed {SYMBOL} {DAY}")
 
 
+@pytest.mark.soak
 def test_only_the_day_that_is_asked_for_is_sealed(tmp_path, unsealed):
     folder = shutil.copytree(unsealed, tmp_path / "lake")
     put(folder, SYMBOL, [trade(SYMBOL, 95, MIDNIGHT + 25 * 60 * MINUTE_US)])
@@ -298,6 +299,7 @@ def test_packed_raw_counts_as_raw_when_it_is_asked_for(own, unsealed):
     assert set(archived(own)) == {place(name, SYMBOL, DAY) for name in RELATIONS}
 
 
+@pytest.mark.soak
 def test_from_raw_applies_an_edit_of_staging_to_sealed_days(own):
     override(own, "sql/staging/staged_trades.sql", *EDITS["sql/staging/staged_trades.sql"])
     lakes.bring(own, from_raw=True)
