@@ -11,6 +11,7 @@ import click
 
 from ingest.command import collect
 from replay.command import replay
+from runner.check import check
 from runner.command import build, graph, ls, shell, sql
 from runner.demo import demo
 from runner.init import init
@@ -77,6 +78,7 @@ for command in (
     collect,
     build,
     validate,
+    check,
     compact,
     prune,
     replay,

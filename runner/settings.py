@@ -164,6 +164,11 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
     max_latency_ms: Annotated[float, _key("milliseconds, more than 0", gt=0, le=1e9)]
 
 
+class Check(Struct, frozen=True, forbid_unknown_fields=True):
+    max_age_minutes: Annotated[int, _key("whole minutes, 1 or more", ge=1, le=YEAR_MINUTES)]
+    min_free_days: Annotated[int, _key("whole days, 0 or more", ge=0, le=10_000)]
+
+
 class MacroMinute(Struct, frozen=True, forbid_unknown_fields=True):
     tickers: Annotated[tuple[Ticker, ...], _key("a list of tickers", _no_duplicates)]
     schedule_minutes: Schedule
@@ -194,5 +199,6 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     compact: Compact
     repair: Repair
     rules: Rules
+    check: Check
     macro_minute: MacroMinute
     testing: Testing

@@ -45,8 +45,13 @@ class Model:
 
     @property
     def is_rule(self) -> bool:
-        """Whether it is asked by `lake validate` only: never built, and no view of the catalog."""
+        """Whether it is asked by `lake validate`: never built, and no view of the catalog."""
         return self.layer == "rules"
+
+    @property
+    def is_check(self) -> bool:
+        """Whether it is asked by `lake check`: never built, and no view of the catalog."""
+        return self.layer == "checks"
 
 
 def files(roots: list[Path], folder: str, pattern: str) -> list[Path]:

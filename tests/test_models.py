@@ -17,7 +17,7 @@ SQL = sorted((ROOT / "sql").glob("*/*.sql"))
 MACROS = sorted((ROOT / "macros").iterdir())
 MODELS = Models(load(ROOT))
 STORED = sorted(model.name for model in MODELS.stored())
-LAYERS = {"staging", "bars", "gapfill", "compact", "rules", "slices", "views"}
+LAYERS = {"staging", "bars", "gapfill", "compact", "rules", "checks", "slices", "views"}
 KEYS = {"grain", "file", "severity", "breaks", "checks", "absent", "fails_from"}
 # What gives another answer in another time zone, unless it works on a plain date or timestamp.
 ZONED = r"\bdate_trunc\b|::\s*date\b|\+\s*interval|\bcast\([^)]*\bas\s+date\)"
@@ -45,6 +45,8 @@ def test_a_model_begins_with_a_sentence_and_known_keys(path):
     assert set(keys) <= KEYS and len(keys) == len(set(keys))
     if path.parent.name == "rules":
         assert {"severity", "breaks"} <= set(keys)
+    if path.parent.name == "checks":
+        assert "checks" in keys
 
 
 @pytest.mark.parametrize("path", SQL, ids=ids(SQL))
