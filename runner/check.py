@@ -45,6 +45,6 @@ def check(ctx, deep, as_json, testing, config_file) -> None:
             click.echo(checks.head(lake))
         found = checks.judged(lake, [told(line) for line in checks.checked(lake, deep)], deep)
         logger.bind(printed=True).info("check: {}: {}", found.verdict, found.reason)
-    click.echo(checks.as_json(found) if as_json else f"{found.verdict}: {found.reason}")
+    click.echo(checks.as_json(found) if as_json else checks.tail(found))
     if found.verdict == "FAIL":
         raise click.exceptions.Exit(FAILED)

@@ -13,6 +13,7 @@ import msgspec
 
 from runner.config import Lake, in_force
 from runner.facts import Facts
+from runner.lock import hold
 from runner.models import Models
 from runner.report import wrapped
 from runner.rules import FAULTS, read
@@ -22,6 +23,7 @@ from runner.stage import sql_error
 COLUMNS = ["verdict", "place", "detail", "advice"]
 VERDICTS = {"PASS": "PASS", "WARN": "PASS_WITH_WARNINGS", "FAIL": "FAIL"}
 ROWS_KEPT = 25
+WAIT_S = 60
 INDENT = " " * 18
 
 
@@ -52,13 +54,24 @@ class Checkup(msgspec.Struct, frozen=True):
 
 
 def checked(lake: Lake, is_deep: bool) -> Iterator[Line]:
-    """Ask all checks, one after the other; ClickException where the SQL of one is at fault."""
+    """Ask all checks, one after the other; ClickException where the SQL of one is at fault.
+
+    What fails while a build replaces files may be of two moments: it is asked once more, and builds
+    wait for that.
+    """
     models = Models(lake)
     facts = Facts(models, is_deep)
-    with facts.con as con:
-        for model in sorted(models.models.values(), key=lambda model: model.name):
-            if model.is_check:
-                yield ask(con, models, model, facts.values)
+    for model in sorted(models.models.values(), key=lambda model: model.name):
+        if not model.is_check:
+            continue
+        line = ask(facts.con, models, model, facts.values)
+        if line.verdict == "FAIL" and facts.are_outdated():
+            facts.con.close()
+            with hold(lake.base / "build.lock", "checking this lake", wait_s=WAIT_S):
+                facts = Facts(models, is_deep)
+                line = ask(facts.con, models, model, facts.values)
+        yield line
+    facts.con.close()
     models.save()
 
 
@@ -149,3 +162,8 @@ def _named(lines: list[Line], verdict: str) -> list[str]:
 def head(lake: Lake) -> str:
     """The lake that is looked at."""
     return wrapped(in_force(lake)[0])
+
+
+def tail(found: Checkup) -> str:
+    """The verdict and its reason."""
+    return wrapped(f"{found.verdict}: {found.reason}")

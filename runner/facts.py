@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 import duckdb
 
-from runner import archive, inventory, packed
+from runner import archive, inventory, notes, packed
+from runner.lock import is_held
 from runner.look import Look
 from runner.models import Models
 from runner.moments import DAY_US
@@ -23,15 +24,15 @@ MINUTE_US = 60_000_000
 ALL_DAYS = {"from_day": "0001-01-01", "until_day": "9999-12-31", "is_wanted": "true"}
 ALL_TIMES = {"tf": "1s", "from_us": 0, "to_us": 2**62}
 TABLES = {
-    "wanted_symbols": "exchange varchar, symbol varchar",
-    "wanted_tickers": "ticker varchar",
-    "wall": "now_us bigint",
-    "disk": "free_bytes bigint, lake_bytes bigint",
-    "raw_newest": "us bigint",
-    "orphans": "file varchar",
-    "sealed_now": "file varchar, path varchar, bytes bigint, sha256 varchar",
-    "sums": "file varchar, sha256 varchar",
-    "packs": "file varchar, flaw varchar",
+    "wanted_symbols": {"exchange": "VARCHAR", "symbol": "VARCHAR"},
+    "wanted_tickers": {"ticker": "VARCHAR"},
+    "wall": {"now_us": "BIGINT"},
+    "disk": {"free_bytes": "BIGINT", "lake_bytes": "BIGINT"},
+    "raw_newest": {"us": "BIGINT"},
+    "orphans": {"file": "VARCHAR"},
+    "sealed_now": {"file": "VARCHAR", "path": "VARCHAR", "bytes": "BIGINT", "sha256": "VARCHAR"},
+    "sums": {"file": "VARCHAR", "sha256": "VARCHAR"},
+    "packs": {"file": "VARCHAR", "flaw": "VARCHAR"},
 }
 
 
@@ -42,6 +43,7 @@ class Facts(Look):
         super().__init__(models)
         self.lake, self.base, self.is_deep = models.lake, models.lake.base, is_deep
         self.values |= ALL_DAYS | ALL_TIMES | {"is_deep": is_deep}
+        self.stamps = self._stamps()
         self.make("spans_of_bars", "spans")
         self.make("checked_bars", kind="view")
         self.make("asked_files")
@@ -51,7 +53,7 @@ class Facts(Look):
         self.load("noted_rows", files)
         self.make("bar_days")
         self.make("newest_bars")
-        newest = self._rows("select max(last_day)::varchar from spans")[0][0]
+        [(newest,)] = self.con.execute("select max(last_day)::varchar from spans").fetchall()
         self.values["day"] = newest or "1970-01-01"
         self._settings()
         self._on_disk()
@@ -66,12 +68,19 @@ class Facts(Look):
         except duckdb.Error:
             return []
 
+    def are_outdated(self) -> bool:
+        """Whether a build runs, or has replaced files since this look at them began."""
+        return bool(is_held(self.base / "build.lock")) or self.stamps != self._stamps()
+
+    def _stamps(self) -> dict[str, tuple[int, int] | None]:
+        """Time of change and size of every published file; None of one that is gone."""
+        files = [Path(file) for (file,) in self._rows("select file from all_files")]
+        return {str(path): _stamp(path) for path in files}
+
     def _put(self, table: str, rows: Iterable[tuple]) -> None:
         """Make a table of facts."""
-        self.con.execute(f"create temp table {table} ({TABLES[table]})")
-        if rows := [list(row) for row in rows]:
-            marks = ", ".join("?" * len(rows[0]))
-            self.con.executemany(f"insert into {table} values ({marks})", rows)
+        types = TABLES[table]
+        notes.load(self.con, table, [dict(zip(types, row, strict=True)) for row in rows], types)
 
     def _settings(self) -> None:
         config = self.lake.config
@@ -85,7 +94,7 @@ class Facts(Look):
         published = {Path(file) for (file,) in self._rows("select file from all_files")}
         orphans, size = look_through(self.lake, published)
         self._put("disk", [(shutil.disk_usage(self.base).free, size)])
-        self._put("orphans", [(str(path),) for path in orphans])
+        self._put("orphans", [(_text(path),) for path in orphans])
         moments = [
             moment
             for exchange in inventory.exchanges(self.base)
@@ -100,7 +109,7 @@ class Facts(Look):
         self._put("sealed_now", [self._sealed(*row) for row in self._rows("from sealed_files")])
         self._put("sums", self._sums())
         raw = sorted((self.base / "raw").glob("*/*/*.jsonl.zst"))
-        self._put("packs", [(str(path), self._flaw(path)) for path in raw])
+        self._put("packs", [(_text(path), self._flaw(path)) for path in raw])
 
     def _sealed(self, file: str, is_recent: bool) -> tuple:
         path = self.base / file
@@ -127,6 +136,19 @@ class Facts(Look):
         except click.ClickException as error:
             return error.message
         return None
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _text(path: Path) -> str:
+    """A path as text, also where its name is none."""
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _begun_us(folder: Path) -> int | None:

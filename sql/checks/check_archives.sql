@@ -1,6 +1,6 @@
 -- Sealed files have the bytes and rows that were sealed.
 -- checks: select format('{:,} sealed files, {:,} of them hashed', count(*), count(sha256)) from sealed_now having count(*) > 0
--- absent: nothing is sealed; `lake compact` seals the days that are over
+-- absent: Nothing is sealed; `lake compact` seals the days that are over
 -- Sizes and rows of all files; hashes of the last two sealed days, with --deep of all and of every part of packed raw.
 with compared as (
     select

@@ -1,6 +1,6 @@
 -- Each second has its bar, and no trade is missing.
 -- checks: select format('{:,} days of bars', count(*)) from bar_days having count(*) > 0
--- absent: no bars yet
+-- absent: There are no bars yet
 -- Of each symbol, from the second of its first known trade to that of its last one.
 with days as (
     select

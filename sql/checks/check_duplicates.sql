@@ -1,6 +1,6 @@
 -- No row is there twice.
 -- checks: select format('{:,} rows of all relations', sum(rows)::bigint) from published_files
--- absent: no rows yet
+-- absent: There are no rows yet
 -- Bars second by second; of all other files, as many rows as were written, and trades as certified. With --deep every key.
 select
     'FAIL' as verdict,

@@ -1,6 +1,6 @@
 -- The newest bar is as new as what was received.
 -- checks: select format('newest bar {} UTC', utc_text(utc_time(max(us)))) from newest_bars
--- absent: no bars yet
+-- absent: There are no bars yet
 -- A lake recorded live is held against the clock, one from a replay against its newest receive time.
 with last_session as (
     select coalesce(arg_max(mode, connected_at) = 'live', false) as is_live

@@ -1,6 +1,6 @@
 -- Prices are ordered, above zero and numbers, asks not below bids, volumes not below zero.
 -- checks: select format('{:,} bars', sum(bars)::bigint) from bar_days
--- absent: no bars yet
+-- absent: There are no bars yet
 {%- set rules = ['r1_ohlc_order', 'r2_positive_prices', 'r3_ask_above_bid', 'r4_prices_are_numbers'] %}
 with
 {%- for rule in rules %}

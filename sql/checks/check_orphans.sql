@@ -1,5 +1,5 @@
 -- Every file in the data folder has its place.
--- checks: select format('{:,.1f} GB in the data folder', lake_bytes / 1e9) from disk
+-- checks: select format('{} in all', formatReadableDecimalSize(lake_bytes)) from disk
 select
     'WARN' as verdict,
     file as place,

@@ -1,5 +1,5 @@
 -- The disk has room.
--- checks: select format('{:,.1f} GB free', free_bytes / 1e9) from disk
+-- checks: select format('{} free', formatReadableDecimalSize(free_bytes)) from disk
 -- At the pace of this lake: its bytes by the days that it has bars of.
 with pace as (
     select free_bytes, lake_bytes / greatest(count(distinct day), 1) as bytes_a_day
@@ -12,8 +12,8 @@ select
     if(free_bytes < bytes_a_day, 'FAIL', 'WARN') as verdict,
     null as place,
     format(
-        '{:,.2f} GB are free, and a day takes {:,.2f} GB: room for {:.1f} days',
-        free_bytes / 1e9, bytes_a_day / 1e9, free_bytes / bytes_a_day
+        '{} are free, and a day takes {}: room for {:.1f} days',
+        formatReadableDecimalSize(free_bytes), formatReadableDecimalSize(bytes_a_day::bigint), free_bytes / bytes_a_day
     ) as detail,
     'make room: `lake prune` removes packed raw of sealed days' as advice
 from pace

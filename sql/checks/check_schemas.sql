@@ -1,6 +1,6 @@
 -- Files have the columns that are declared, and `lake build` has written each of them.
 -- checks: select format('{:,} files', count(*)) from published_files having count(*) > 0
--- absent: no files yet
+-- absent: There are no files yet
 with undeclared as (
     {% include 'sql/rules/r10_declared_schema.sql' %}
 )
