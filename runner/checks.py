@@ -100,7 +100,7 @@ def ask(con: duckdb.DuckDBPyConnection, models: Models, model: Model, values: di
         raise
     except duckdb.Error as error:
         why = " ".join(str(error).split())
-        advice = "delete the file that it names and run `lake build`"
+        advice = "move the file that it names away and run `lake build`"
         return Line(name, "FAIL", f"could not be checked: {why}; {advice}.", 1)
     if not found:
         return Line(name, "PASS", f"{model.sentence.removesuffix('.')}: {seen[0][0]}.")
@@ -118,7 +118,10 @@ def _found(con: duckdb.DuckDBPyConnection, model: Model, sql: str) -> tuple[int,
     if not count:
         return 0, []
     first = f"order by verdict, place, detail limit {ROWS_KEPT}"
-    return count, read(con, f"select * from ({sql}) {first}")
+    rows = read(con, f"select * from ({sql}) {first}")
+    if odd := {str(row[0]) for row in rows} - {"FAIL", "WARN"}:
+        raise click.ClickException(f"{model.path}: a verdict is FAIL or WARN; this one {odd.pop()}")
+    return count, rows
 
 
 def _told(row: tuple) -> str:

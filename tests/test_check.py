@@ -187,6 +187,12 @@ def test_a_file_that_cannot_be_read_fails_and_is_named(folder):
     assert path.name in found["ohlc"] and "lake build" in found["ohlc"]
 
 
+def test_an_archive_that_cannot_be_read_is_not_taken_for_none(folder):
+    [path] = (folder / "data" / "archive" / "binance").rglob("*.parquet")
+    path.write_bytes(path.read_bytes()[:50])
+    assert failing(folder)["archives"].startswith("could not be checked: ")
+
+
 def test_a_sealed_file_of_another_size_and_one_that_is_gone_fail(folder):
     path = folder / "data" / place("trades", "SOLUSDT", DAY)
     path.write_bytes(path.read_bytes() + b"x")
@@ -378,6 +384,9 @@ def test_a_check_of_ones_own_is_one_file(folder):
         "where not exists (from bars_1s where symbol = 'BTCUSDT')\n"
     )
     assert warned(folder) == {"bitcoin": "here: none; record it."}
+    own.write_text(own.read_text().replace("WARN", "BAD"))
+    result = lakes.run(folder, "check")
+    assert result.exit_code == 1 and "a verdict is FAIL or WARN; this one BAD" in result.output
     own.write_text("-- There is bitcoin.\n-- checks: select 1\nselect 1 as one\n")
     result = lakes.run(folder, "check")
     assert result.exit_code == 1 and "a check returns verdict, place, detail" in result.output

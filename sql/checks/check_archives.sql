@@ -1,5 +1,5 @@
 -- Sealed files have the bytes and rows that were sealed.
--- checks: select format('{:,} sealed files, {:,} of them hashed', count(*), count(sha256)) from sealed_now having count(*) > 0
+-- checks: select format('{:,} sealed files, {:,} of them hashed', count(*), (select count(sha256) from sealed_now)) from archive having count(*) > 0 or exists (from packs)
 -- absent: Nothing is sealed; `lake compact` seals the days that are over
 -- Sizes and rows of all files; hashes of the last two sealed days, with --deep of all and of every part of packed raw.
 with compared as (
@@ -22,7 +22,7 @@ select
         when sha256_now <> sha256 then format('{}: another sha256 than it was sealed with', relation)
         else format('{}: {} rows, sealed with {:,}', relation, shown(rows_now), rows)
     end as detail,
-    'put it back from a copy, or delete it, then run `lake compact`' as advice
+    'put it back from a copy; without one, move it away and run `lake compact`' as advice
 from compared
 where (bytes_now = bytes and rows_now = rows and coalesce(sha256_now, sha256) = sha256) is not true
 union all

@@ -57,7 +57,7 @@ select
     concat_ws('; ', gap, half, odd, cut, hole, lost, untaped) as detail,
     if(
         coalesce(gap, hole) is null,
-        'delete the files of that day and run `lake build`',
+        'move the file of bars away and run `lake build`, which makes it anew',
         'leave that day out; `lake validate` of it shows which seconds'
     ) as advice
 from found

@@ -6,7 +6,7 @@ select
     'FAIL' as verdict,
     concat_ws(' ', symbol, day) as place,
     format('bars_1s: {:,} bars of {:,} seconds', bars, seconds) as detail,
-    'delete the file and run `lake build`' as advice
+    'move the file away and run `lake build`, which makes it anew' as advice
 from bar_days
 where placed_bars > seconds
 union all
@@ -14,7 +14,7 @@ select
     'FAIL',
     concat_ws(' ', symbol, day),
     format('{}: {:,} rows, written with {:,}', relation, published_files.rows, noted_rows.rows),
-    'delete the file and run `lake build`'
+    'move the file away and run `lake build`, which makes it anew'
 from published_files
 inner join noted_rows using (file)
 where published_files.rows <> noted_rows.rows
@@ -23,7 +23,7 @@ select
     'FAIL',
     concat_ws(' ', symbol, day),
     format('trades: {:,} rows, {:,} are certified', sum(published_files.rows)::bigint, tape_days.count),
-    'delete the file and run `lake build`'
+    'move the file away and run `lake build`, which makes it anew'
 from published_files
 inner join tape_days using (exchange, symbol, day)
 where relation = 'trades' and is_named
@@ -44,7 +44,7 @@ select
     'FAIL',
     concat_ws(' ', symbol, (window_start at time zone 'UTC')::date),
     detail,
-    'delete the file and run `lake build`'
+    'move the file away and run `lake build`, which makes it anew'
 from (
     {% include 'sql/rules/r9_unique_keys.sql' %}
 )

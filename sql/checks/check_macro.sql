@@ -14,7 +14,7 @@ select
     'FAIL',
     concat_ws(' ', ticker, utc_text(window_start)),
     format('open {} high {} low {} close {}', open, high, low, close),
-    'delete the file of that day and fetch it again'
+    'move the file of that day away and fetch it again'
 from macro_minute
 where (isfinite(open + high + low + close) and low > 0 and low <= least(open, close) and high >= greatest(open, close))
     is not true
@@ -23,7 +23,7 @@ select
     'FAIL',
     concat_ws(' ', ticker, utc_text(window_start)),
     format('is there {} times', count(*)),
-    'delete the file of that day and fetch it again'
+    'move the file of that day away and fetch it again'
 from macro_minute
 group by ticker, window_start
 having count(*) > 1

@@ -13,7 +13,7 @@ select
     'FAIL' as verdict,
     concat_ws(' ', symbol, utc_text(window_start)) as place,
     detail,
-    'see `lake validate` of that day; delete its file of bars and run `lake build`' as advice
+    'see `lake validate` of that day; move its file of bars away and run `lake build`' as advice
 from {{ rule }}_broken
 {{ 'union all' if not loop.last }}
 {%- endfor %}
