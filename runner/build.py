@@ -155,7 +155,7 @@ def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Repo
     selected(models, choice.select)
     with engine.connect(models) as con, Workers(models, threads) as workers:
         broken = prepare(con, models)
-        _refuse_unknown(lake, choice)
+        refuse_unknown(lake, choice.symbols)
         report.ignored = [path.relative_to(lake.base) for path in inventory.ignored(lake.base)]
         for exchange in inventory.exchanges(lake.base):
             ExchangeBuild(exchange, models, choice, con, workers, broken, dry_run, report).build()
@@ -186,7 +186,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _refuse_unknown(lake: Lake, choice: Choice) -> None:
+def refuse_unknown(lake: Lake, symbols: frozenset[str]) -> None:
     """Refuse a symbol that has nothing in this lake."""
     from runner import inventory
 
@@ -195,7 +195,7 @@ def _refuse_unknown(lake: Lake, choice: Choice) -> None:
         for exchange in inventory.exchanges(lake.base)
         for name in inventory.symbols(lake.base, exchange)
     }
-    for name in sorted(choice.symbols - known):
+    for name in sorted(symbols - known):
         hint = (
             f"; did you mean {name.upper()!r}?"
             if name.upper() in known

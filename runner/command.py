@@ -25,7 +25,10 @@ config_option = click.option(
 def _symbols(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> frozenset[str]:
-    return frozenset(name.strip() for name in (value or "").split(",") if name.strip())
+    names = frozenset(name.strip() for name in (value or "").split(",") if name.strip())
+    if value is not None and not names:
+        raise click.BadParameter("names none; leave it out for all symbols")
+    return names
 
 
 def _day(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -36,6 +39,14 @@ def _day(context: click.Context, parameter: click.Parameter, value: str | None) 
     return value
 
 
+symbols_option = click.option(
+    "--symbols", callback=_symbols, help="Only these symbols, separated by commas."
+)
+day_option = click.option(
+    "--date", "day", callback=_day, metavar="DAY", help="Only this UTC day, as 2025-10-20."
+)
+
+
 @click.command("build")
 @click.option("--dry-run", is_flag=True, help="Say what is stale and why; change nothing.")
 @click.option(
@@ -43,10 +54,8 @@ def _day(context: click.Context, parameter: click.Parameter, value: str | None) 
     metavar="NAME[+]",
     help="Only these relations, separated by commas; + adds what reads one.",
 )
-@click.option("--symbols", callback=_symbols, help="Only these symbols, separated by commas.")
-@click.option(
-    "--date", "day", callback=_day, metavar="DAY", help="Only this UTC day, as 2025-10-20."
-)
+@symbols_option
+@day_option
 @click.option(
     "--full-refresh", is_flag=True, help="Rebuild what is chosen from ticks, stale or not."
 )

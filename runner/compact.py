@@ -4,17 +4,17 @@ It builds first, so that nothing that lies on the disk is left out. Steps are or
 at any of them loses nothing, and the next run goes on where this one stopped.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import click
 
 from runner import archive
-from runner.build import EVERYTHING, Choice, Report, build
+from runner.build import EVERYTHING, Choice, Report, build, refuse_unknown
 from runner.config import Lake
 from runner.inventory import Symbol
 from runner.lock import hold
 from runner.plan import Planner
-from runner.seal import Sealing
+from runner.seal import Sealing, is_over
 from runner.stage import run
 from runner.sweep import Sweep
 
@@ -23,34 +23,52 @@ WAIT_S = 60
 
 @dataclass
 class Compacted:
-    """What was done. `sealed`: a line a day; `parts` and `bytes` of raw packed; `hours` removed."""
+    """What was done. `sealed`: a line a day; `waiting`: symbols for the next run; `parts` and
+    `bytes` of raw packed; `hours` removed.
+    """
 
     sealed: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     parts: int = 0
     bytes: int = 0
     hours: int = 0
 
+    def add(self, other: "Compacted") -> None:
+        """Add what was done of one symbol."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
     def told(self) -> list[str]:
         """What a person wants to know of it, a line each."""
         lines = list(self.sealed)
+        if self.waiting:
+            names = ", ".join(self.waiting)
+            lines.append(f"{names} has raw that came after it was built: run `lake compact` again")
         if self.parts:
             lines.append(f"packed {self.parts:,} raw parts, {self.bytes / 1e6:,.3f} MB")
         if self.hours:
             lines.append(f"removed {self.hours:,} hour parts from the workshop")
-        return lines or ["nothing to seal: every day that is over is sealed"]
+        if lines or self.failed:
+            return lines
+        return ["nothing to seal: every day that is over is sealed"]
 
 
 def compact(lake: Lake, day: str | None = None, symbols: frozenset[str] = frozenset()) -> Compacted:
-    """Seal the days that are over, or one of them; `failed` says what could not be."""
+    """Seal the days that are over, or one of them; `failed` says what could not be.
+
+    ClickException for a symbol that has nothing in this lake.
+    """
+    refuse_unknown(lake, symbols)
     built = build(lake)
     done = Compacted(failed=built.failed)
     with hold(lake.base / "build.lock", "compacting this lake", wait_s=WAIT_S):
-        _compact(lake, day, symbols, done)
+        seal_symbols(lake, day, symbols, done)
     return done
 
 
-def _compact(lake: Lake, day: str | None, symbols: frozenset[str], done: Compacted) -> None:
+def seal_symbols(lake: Lake, day: str | None, symbols: frozenset[str], done: Compacted) -> None:
+    """Seal a lake that was built, and add to `done`; the caller holds the build's lock."""
     from runner import engine, inventory
     from runner.exchange import ExchangeBuild
     from runner.execute import prepare
@@ -73,28 +91,31 @@ def _compact(lake: Lake, day: str | None, symbols: frozenset[str], done: Compact
                 "select complete_until_us, over_us from lake_clock, over"
             ).fetchone()
             chosen = [symbol for symbol in found if choice.wants_symbol(symbol.name)]
-            stale = {hour.symbol for hour, _ in exchange.stale_hours(chosen)}
+            over_us = over_us or 0
+            # what comes today, every minute while a collector is at work, keeps no older day open
+            stale = {
+                hour.symbol
+                for hour, _ in exchange.stale_hours(chosen)
+                if is_over(hour.day, over_us)
+            }
 
-            def one(con, symbol: Symbol, clock=(until_us, over_us or 0), stale=stale):
-                plan = Planner(con, models, symbol, clock[0], is_whole=True)
-                return _seal(plan, clock[1], day, symbol.name in stale)
+            def one(con, symbol: Symbol, until_us=until_us, over_us=over_us, stale=stale):
+                if symbol.name in stale:
+                    return Compacted(waiting=[symbol.name])
+                return _seal(Planner(con, models, symbol, until_us, is_whole=True), over_us, day)
 
             for result in workers.map(one, chosen, "Sealing"):
                 if isinstance(result, click.ClickException):
                     done.failed.append(result.message)
                 else:
-                    done.sealed += result.sealed
-                    done.failed += result.failed
-                    done.parts += result.parts
-                    done.bytes += result.bytes
-                    done.hours += result.hours
+                    done.add(result)
 
 
-def _seal(plan: Planner, over_us: int, day: str | None, is_stale: bool) -> Compacted:
-    """Seal, pack and sweep one symbol; a symbol that changed since the build waits for the next."""
+def _seal(plan: Planner, over_us: int, day: str | None) -> Compacted:
+    """Seal, pack and sweep one symbol; not where published ticks are lost, which the build told."""
     done = Compacted()
     planned = plan.plan()
-    if planned.lost or is_stale:
+    if planned.lost:
         return done
     sealing = Sealing(plan, {unit.day for unit in planned.units}, over_us)
     for one in sealing.days():

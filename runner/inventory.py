@@ -20,7 +20,6 @@ class Symbol:
 
     exchange: str
     name: str
-    raw_days: set[str] = field(default_factory=set)
     hours: list[stage.Hour] = field(default_factory=list)
     staged: dict[Path, dict] = field(default_factory=dict)
 
@@ -31,6 +30,11 @@ class Symbol:
     def of(self) -> tuple[str, str]:
         """Exchange and symbol."""
         return self.exchange, self.name
+
+    @property
+    def raw_days(self) -> set[str]:
+        """The days of which there is raw that can be read."""
+        return {hour.day for hour in self.hours}
 
 
 def exchanges(base: Path) -> list[str]:
@@ -61,7 +65,6 @@ def look(
     raw = base / "raw" / encode(exchange) / encode(name)
     asked = {day for day in packed_days(raw) if reads_packed(day)}
     for day in sorted({folder.name for folder in folders(raw) if is_day(folder.name)} | asked):
-        symbol.raw_days.add(day)
         symbol.hours += stage.hours_of_day(raw / day, exchange, name, day, day in asked)
     for day in folders(base / "work" / "staged" / encode(exchange) / encode(name)):
         for hour in folders(day):

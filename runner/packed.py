@@ -101,8 +101,9 @@ def pack(target: Path, old: Path | None, loose: list[Path], days: list[str]) -> 
 
 
 def _copied(file: BinaryIO, old: Path, part: Part) -> Part:
-    content = _frame(old, part)
-    return _framed(file, content, msgspec.structs.replace(part, offset=file.tell()))
+    placed = msgspec.structs.replace(part, offset=file.tell())
+    _write_part(file, _frame(old, part), content(old, part))
+    return placed
 
 
 def _compressed(file: BinaryIO, name: str, content: bytes) -> Part:
@@ -112,16 +113,19 @@ def _compressed(file: BinaryIO, name: str, content: bytes) -> Part:
     sha256 = hashlib.sha256(content).hexdigest()
     frame = pa.Codec("zstd", compression_level=LEVEL).compress(content, asbytes=True)
     part = Part(name, len(content), lines, sha256, file.tell(), len(frame))
-    part = _framed(file, frame, part)
-    if content[-1:] not in (b"", b"\n"):
-        # a frame of its own, so that the next part begins on a line of its own
-        file.write(pa.Codec("zstd").compress(b"\n", asbytes=True))
+    _write_part(file, frame, content)
     return part
 
 
-def _framed(file: BinaryIO, frame: bytes, part: Part) -> Part:
+def _write_part(file: BinaryIO, frame: bytes, content: bytes) -> None:
+    """Write a part's frame; where its last line is not ended, a frame that ends it: the next part
+    begins on a line of its own.
+    """
+    import pyarrow as pa
+
     file.write(frame)
-    return part
+    if content[-1:] not in (b"", b"\n"):
+        file.write(pa.Codec("zstd").compress(b"\n", asbytes=True))
 
 
 def _write_index(file: BinaryIO, index: Index) -> None:

@@ -9,17 +9,17 @@ from pathlib import Path
 import click
 
 from runner import archive, engine, inventory, stage
-from runner.build import EVERYTHING, Report
+from runner.build import EVERYTHING, Report, refuse_unknown
 from runner.config import Lake
 from runner.exchange import ExchangeBuild
 from runner.execute import prepare
 from runner.lock import hold
 from runner.models import Models
+from runner.moments import DAY_US
 from runner.packed import read_index, sha256, unpack
 from runner.paths import encode
 from runner.publish import file_list, scan, target
-from runner.seal import DAY_US
-from runner.seals import day_number
+from runner.seal import is_over
 from runner.stage import run, unit_values
 from runner.workers import Workers
 
@@ -44,6 +44,7 @@ class Pruning:
         self.stack = ExitStack()
 
     def __enter__(self) -> "Pruning":
+        refuse_unknown(self.lake, self.symbols)
         self.stack.enter_context(
             hold(self.lake.base / "build.lock", "removing raw of this lake", wait_s=WAIT_S)
         )
@@ -67,7 +68,7 @@ class Pruning:
                 raw = self.lake.base / "raw" / encode(exchange) / encode(name)
                 for day in inventory.packed_days(raw):
                     path = raw / f"{day}.jsonl.zst"
-                    if (day_number(day) + 1) * DAY_US > before:
+                    if not is_over(day, before):
                         continue
                     if why := self._why_not((exchange, name), day, path):
                         kept.append(f"{path}: {why}")
@@ -84,8 +85,8 @@ class Pruning:
 
     def _why_not(self, of: tuple[str, str], day: str, path: Path) -> str | None:
         """Why packed raw must stay, None where every line of it is in sealed files."""
-        folder = path.with_name(day)
-        if folder.exists():
+        loose = ("*.jsonl", "*.jsonl.open")
+        if any(any(path.with_name(day).glob(pattern)) for pattern in loose):
             return "its day has loose raw too; run `lake compact` first"
         loose = self.lake.base / "work" / "publishing" / uuid.uuid4().hex
         try:

@@ -10,6 +10,7 @@ import duckdb
 
 from runner import archive, notes
 from runner.metadata import Published
+from runner.moments import DAY_US
 from runner.packed import sha256
 from runner.plan import Planner
 from runner.publish import content, scan, target
@@ -18,7 +19,11 @@ from runner.stage import run, unit_values
 
 # Their content is compared hour by hour, and their hash is made of what the plan noted.
 STREAMS = ("trades", "quotes")
-DAY_US = 86_400_000_000
+
+
+def is_over(day: str, over_us: int) -> bool:
+    """Whether a day ends until a moment."""
+    return (day_number(day) + 1) * DAY_US <= over_us
 
 
 class Sealing:
@@ -35,10 +40,7 @@ class Sealing:
     def days(self) -> list[str]:
         """The days that are over, not stale, and have a published file."""
         found = set().union(*(self.plan.published[name] for name in archive.RELATIONS))
-        return sorted(day for day in found - self.stale if self.is_over(day))
-
-    def is_over(self, day: str) -> bool:
-        return (day_number(day) + 1) * DAY_US <= self.over_us
+        return sorted(day for day in found - self.stale if is_over(day, self.over_us))
 
     def note_sealed(self, day: str) -> bool:
         """Whether the day's files are those that were sealed; its note is brought up to date."""

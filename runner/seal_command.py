@@ -4,7 +4,7 @@ import re
 
 import click
 
-from runner.command import _day, _symbols, config_option
+from runner.command import config_option, day_option, symbols_option
 
 
 def _days(context: click.Context, parameter: click.Parameter, value: str) -> int:
@@ -14,10 +14,8 @@ def _days(context: click.Context, parameter: click.Parameter, value: str) -> int
 
 
 @click.command("compact", short_help="Seal the days that are over.")
-@click.option(
-    "--date", "day", callback=_day, metavar="DAY", help="Only this UTC day, as 2025-10-20."
-)
-@click.option("--symbols", callback=_symbols, help="Only these symbols, separated by commas.")
+@day_option
+@symbols_option
 @config_option
 @click.pass_context
 def compact(ctx, day, symbols, config_file) -> None:
@@ -56,7 +54,7 @@ def compact(ctx, day, symbols, config_file) -> None:
     metavar="DAYSd",
     help="How long ago the day must have ended, as 14d, before the lake's newest line.",
 )
-@click.option("--symbols", callback=_symbols, help="Only these symbols, separated by commas.")
+@symbols_option
 @click.option("--yes", is_flag=True, help="Remove without asking.")
 @config_option
 @click.pass_context

@@ -9,6 +9,7 @@ import click
 
 from runner.files import replace, sync_folder
 from runner.inventory import folders
+from runner.moments import DAY_US
 from runner.packed import (
     Index,
     content,
@@ -19,7 +20,7 @@ from runner.packed import (
     pack_of,
 )
 from runner.paths import encode, is_day
-from runner.seal import DAY_US, Sealing
+from runner.seal import Sealing, is_over
 from runner.stage import Hour
 from runner.ticks import day_text
 
@@ -67,7 +68,8 @@ class Sweep:
     def _is_sealed(self, day: str) -> bool:
         """Whether a day is sealed; one that is over and has no file at all has nothing to seal."""
         has_files = any(day in files for files in self.plan.published.values())
-        return day in self.sealing.sealed or (self.sealing.is_over(day) and not has_files)
+        is_empty = is_over(day, self.sealing.over_us) and not has_files
+        return day in self.sealing.sealed or is_empty
 
     def _days(self, folder: Path, note: dict) -> set[str]:
         """All days that an hour part says something of."""

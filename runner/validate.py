@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from runner.command import _symbols, config_option
+from runner.command import config_option, symbols_option
 from runner.moments import Moment
 
 FAILED = 3
 
 
 @click.command("validate", short_help="Check a range by all rules; a report with a verdict.")
-@click.option("--symbols", callback=_symbols, help="Only these symbols, separated by commas.")
+@symbols_option
 @click.option("--start", type=Moment(), help="First moment, UTC: a day or a time.  [yesterday]")
 @click.option("--end", type=Moment(), help="First moment after the range.  [end of today]")
 @click.option(

@@ -9,6 +9,6 @@ select 'quotes', count(*)
 from lines
 where is_quote and coalesce(update_id, recv_us) not in (select quotes.update_id from quotes)
 union all
-select 'rejects', greatest(count(*) - (select count(*) from rejects), 0)
+select 'rejects', greatest(count(*) - (select count(*) from rejects where day = date '{{ day }}'), 0)
 from lines
 where not (is_trade or is_quote or is_absent)
