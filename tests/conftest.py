@@ -6,6 +6,7 @@ from pathlib import Path
 import lakes
 import pytest
 from campaign import Campaign
+from sealed_lakes import compact, make_over
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,4 +49,12 @@ def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A built lake of two symbols over a midnight. Only look: tests that change it copy it."""
     folder = lakes.make_two_days(tmp_path_factory.mktemp("two_days") / "lake")
     lakes.bring(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sealed_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built lake whose first day is sealed. Only look: tests that change it copy it."""
+    folder = make_over(tmp_path_factory.mktemp("sealed_day") / "lake")
+    compact(folder)
     return folder
