@@ -7,7 +7,8 @@ from pathlib import Path
 
 import duckdb
 
-from runner.metadata import Metadata
+from runner import metadata
+from runner.files import sha256
 from runner.models import Models
 
 
@@ -24,12 +25,10 @@ def write(file: Path, claims: dict) -> dict:
     """Write the manifest of a finished file beside it; returns it. The same slice of the same data
     has the same manifest: it holds neither time nor place.
     """
-    with file.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     whole = {
         **claims,
         "bytes": file.stat().st_size,
-        "sha256": sha256,
+        "sha256": sha256(file),
         "versions": {
             "market-lake": importlib.metadata.version("market-lake"),
             "duckdb": duckdb.__version__,
@@ -49,16 +48,15 @@ def read(file: Path) -> dict:
         whole = json.loads(path.read_bytes())
         told = {key: value for key, value in whole.items() if key != "manifest_sha256"}
         is_ours = whole["manifest_sha256"] == _digest(told)
-        size, sha256 = whole["bytes"], whole["sha256"]
+        size, digest = whole["bytes"], whole["sha256"]
     except (ValueError, AttributeError, TypeError, KeyError):
         raise ValueError(f"{path.name} is no manifest of a slice") from None
     if not is_ours:
         raise ValueError(f"{path.name} was changed after it was written")
     if file.stat().st_size != size:
         raise ValueError(f"it has {file.stat().st_size:,} bytes, its manifest says {size:,}")
-    with file.open("rb") as content:
-        if hashlib.file_digest(content, "sha256").hexdigest() != sha256:
-            raise ValueError("its sha256 is not that of its manifest: the content was changed")
+    if sha256(file) != digest:
+        raise ValueError("its sha256 is not that of its manifest: the content was changed")
     return whole
 
 
@@ -69,7 +67,7 @@ def fingerprints(
     and of a view over them.
     """
     view = {} if models[relation].file else models.fingerprint(relation)
-    published = Metadata(models.lake.base / "work" / "no-cache").read(con, files)
+    published = metadata.read(con, files)
     found: dict[str, set[str]] = {}
     for sql in (view, *(one.sql for one in published.values())):
         for name, digest in sql.items():

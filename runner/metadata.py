@@ -6,6 +6,7 @@ import duckdb
 import msgspec
 from loguru import logger
 
+from runner.files import write_whole
 from runner.publish import file_list
 
 
@@ -47,7 +48,7 @@ class Metadata:
                 found[path] = self.seen[path.as_posix()] = cached
             else:
                 unread[path] = stat
-        for path, published in _open(con, list(unread)).items():
+        for path, published in read(con, list(unread)).items():
             found[path] = Cached(unread[path].st_size, unread[path].st_mtime_ns, published)
             self.seen[path.as_posix()] = found[path]
         return {path: cached.published for path, cached in found.items()}
@@ -62,19 +63,13 @@ class Metadata:
     def save(self) -> None:
         """Write the cache, if it changed."""
         if self.seen != self.known:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_bytes(msgspec.msgpack.encode(self.seen))
+            write_whole(self.path, msgspec.msgpack.encode(self.seen))
 
 
-def _load(cache: Path) -> dict[str, Cached]:
-    try:
-        return msgspec.msgpack.decode(cache.read_bytes(), type=dict[str, Cached])
-    except (FileNotFoundError, msgspec.DecodeError):
-        return {}
-
-
-def _open(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> dict[Path, Published]:
-    """Read the metadata of files in one go, or one by one where one of them is broken."""
+def read(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> dict[Path, Published]:
+    """The metadata of files in one go, or one by one where one of them is broken; one that is not
+    ours or not readable is left out.
+    """
     if not paths:
         return {}
     query = (
@@ -86,7 +81,7 @@ def _open(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> dict[Path, Publi
         raise
     except duckdb.Error as error:
         if len(paths) > 1:
-            return {path: one for single in paths for path, one in _open(con, [single]).items()}
+            return {path: one for single in paths for path, one in read(con, [single]).items()}
         logger.warning(
             "{} cannot be read, so it is made anew if its inputs are there ({})", paths[0], error
         )
@@ -95,6 +90,13 @@ def _open(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> dict[Path, Publi
     for name, key, value in rows:
         pairs.setdefault(Path(name), {})[key] = value
     return {path: _published(values) for path, values in pairs.items() if "lake.sql" in values}
+
+
+def _load(cache: Path) -> dict[str, Cached]:
+    try:
+        return msgspec.msgpack.decode(cache.read_bytes(), type=dict[str, Cached])
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
 
 
 def _published(values: dict[str, str]) -> Published:

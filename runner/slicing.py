@@ -23,6 +23,7 @@ from runner.inventory import symbols as symbols_of
 from runner.models import Models
 from runner.moments import day_of, iso
 from runner.publish import move, scan, sql_text
+from runner.slice_query import Query
 from runner.slice_request import SOURCES, WIDTHS_US, Request
 
 # With more threads a wide machine would need more memory; the bytes do not depend on them. See
@@ -33,15 +34,9 @@ set memory_limit = '500MB';
 set preserve_insertion_order = true;
 set disabled_optimizers = 'statistics_propagation';
 """
-ROWS_AT_ONCE = 1_000_000
 GAPS_NAMED = 10
 # A slice that a build changed while it was read is taken again.
 ATTEMPTS = 3
-FORMATS = {
-    "parquet": "format parquet, compression zstd, compression_level 1, row_group_size 122880",
-    "csv": "format csv, header, timestampformat '{time}'",
-}
-SECONDS, MICROSECONDS = "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def take(lake: Lake, request: Request) -> dict:
@@ -65,7 +60,7 @@ class _Slicer:
         self, con: duckdb.DuckDBPyConnection, models: Models, request: Request, scratch: Path
     ):
         self.con, self.models, self.request, self.scratch = con, models, request, scratch
-        self.source = SOURCES[request.source]
+        self.source, self.query = SOURCES[request.source], Query(con, models, request)
         con.execute(SETTINGS)
         con.execute(f"set temp_directory = '{sql_text(scratch / 'spill')}'")
 
@@ -128,7 +123,7 @@ class _Slicer:
     def _known(self) -> list[tuple[str, str]]:
         """Exchange and symbol of all that the source has; no file is opened for it."""
         if self.source.stored is None:
-            return self._rows("symbols")
+            return self.query.rows("symbols")
         base, model = self.models.lake.base, self.models[self.source.stored]
         pairs = [(name, one) for name in exchanges(base) for one in symbols_of(base, name)]
         return [pair for pair in pairs if published_days(base, model, *pair)]
@@ -136,14 +131,14 @@ class _Slicer:
     def _attempt(self, symbols: list[str]) -> dict:
         """Write the slice and its manifest into the scratch folder."""
         request = self.request
-        self._choose(symbols, request.start_us, request.end_us)
-        chunks = self._rows("chunks")
+        self.query.choose(symbols, request.start_us, request.end_us)
+        chunks = self.query.rows("chunks")
         if not chunks:
             self._refuse_empty(symbols)
-        gaps = [gap for name in self.source.gaps for gap in self._dicts(name)]
+        gaps = [gap for name in self.source.gaps for gap in self.query.dicts(name)]
         if gaps and not request.allow_dark:
             raise click.ClickException(_told_gaps(request, gaps))
-        days = self._dicts("days") if "dark" in self.source.gaps else []
+        days = self.query.dicts("days") if "dark" in self.source.gaps else []
         path = self.scratch / request.out.name
         rows, columns = self._write(chunks, path)
         claims = {
@@ -167,53 +162,21 @@ class _Slicer:
         """Write the rows, chunk by chunk, in order; returns their number and the columns' types."""
         parts = []
         for exchange, symbol, from_us, to_us in _shown(chunks):
-            self._choose([symbol], from_us, to_us, exchange)
+            self.query.choose([symbol], from_us, to_us, exchange)
             parts.append(self.scratch / f"{len(parts):06}.part")
-            self._copy(self._sql("rows"), parts[-1], "parquet")
+            self.query.copy_chosen(parts[-1])
         form = path.suffix.removeprefix(".").lower()
-        rows = self._copy(f"from {scan(parts)}", path, form)
+        rows = self.query.copy(scan(parts), path, form)
         described = self.con.execute(f"describe from {scan(parts)}").fetchall()
         return rows, {row[0]: row[1] for row in described}
 
-    def _copy(self, sql: str, path: Path, form: str) -> int:
-        time = SECONDS if self.request.tf else MICROSECONDS
-        options = FORMATS[form].format(time=time)
-        query = f"copy ({sql}\n) to '{sql_text(path)}' ({options})"
-        return self.con.execute(query).fetchone()[0]
-
     def _refuse_empty(self, symbols: list[str]) -> None:
-        first_us, last_us = self._rows("span")[0] if symbols else (None, None)
+        first_us, last_us = self.query.rows("span")[0] if symbols else (None, None)
         there = f"what there is goes from {iso(first_us)} to {iso(last_us)}" if first_us else ""
         raise click.ClickException(
             f"nothing to slice: no {self.request.relation} of {', '.join(symbols) or 'any symbol'} "
             f"from {self.request}; {there or 'run `lake build` once there is raw data'}"
         )
-
-    def _choose(self, symbols: list[str], start_us: int, end_us: int, exchange: str = "") -> None:
-        """What the SQL of sql/slices reads by getvariable()."""
-        self.con.execute("set variable slice_symbols = $1::varchar[]", [symbols])
-        self.con.execute("set variable slice_exchange = $1", [exchange])
-        self.con.execute("set variable slice_start = make_timestamptz($1)", [start_us])
-        self.con.execute("set variable slice_end = make_timestamptz($1)", [end_us])
-
-    def _sql(self, name: str) -> str:
-        request, source = self.request, self.source
-        return self.models.jinja.get_template(f"sql/slices/{name}.sql.jinja").render(
-            relation=request.relation,
-            source=source.stored or request.relation,
-            time=source.time,
-            key=source.key,
-            width_us=WIDTHS_US.get(request.tf),
-            rows_at_once=ROWS_AT_ONCE,
-        )
-
-    def _rows(self, name: str) -> list[tuple]:
-        return self.con.execute(self._sql(name)).fetchall()
-
-    def _dicts(self, name: str) -> list[dict]:
-        cursor = self.con.execute(self._sql(name))
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def _sources(self) -> set[str]:
         """The stored relations that the rows come from."""

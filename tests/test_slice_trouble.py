@@ -57,6 +57,24 @@ def test_a_build_of_other_days_does_not_stop_a_slice(two_days, tmp_path):
         assert lakes.run(folder, "slice", *arguments).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("rows", "select {{ 1 / 0 }}", "line 1: division by zero"),
+        ("rows", "select price\nfrom {{ relation }}", "line 1: Binder Error"),
+        ("chunks", "select prize from {{ source }}", "line 1: Binder Error"),
+    ],
+)
+def test_wrong_sql_of_the_lakes_own_is_named(two_days, tmp_path, name, text, told):
+    folder = shutil.copytree(two_days, tmp_path / "lake")
+    own = folder / "sql" / "slices" / f"{name}.sql.jinja"
+    own.parent.mkdir(parents=True)
+    own.write_text(text, encoding="utf-8")
+    result = lakes.run(folder, "slice", *RANGE, "--out", str(tmp_path / "a.csv"))
+    assert result.exit_code == 1 and f"{own}, {told}" in result.output, result.output
+    assert "--debug" not in result.output and not (tmp_path / "a.csv").exists()
+
+
 @POSIX
 def test_a_full_disk_is_told_in_one_sentence_and_leaves_what_was_there(two_days, tmp_path):
     import resource

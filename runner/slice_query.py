@@ -1,0 +1,77 @@
+"""The SQL of sql/slices, asked of a lake for one slice."""
+
+from pathlib import Path
+
+import duckdb
+
+from runner.models import Models
+from runner.publish import sql_text
+from runner.rules import FAULTS
+from runner.slice_request import SOURCES, WIDTHS_US, Request
+from runner.sql_files import read
+from runner.stage import sql_error
+
+ROWS_AT_ONCE = 1_000_000
+FORMATS = {
+    "parquet": "format parquet, compression zstd, compression_level 1, row_group_size 122880",
+    "csv": "format csv, header, timestampformat '{time}'",
+}
+SECONDS, MICROSECONDS = "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class Query:
+    """A connection that is asked about a slice. ClickException names a file whose SQL is wrong."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, models: Models, request: Request):
+        self.con, self.models, self.request = con, models, request
+
+    def choose(self, symbols: list[str], start_us: int, end_us: int, exchange: str = "") -> None:
+        """What the SQL reads by getvariable()."""
+        self.con.execute("set variable slice_symbols = $1::varchar[]", [symbols])
+        self.con.execute("set variable slice_exchange = $1", [exchange])
+        self.con.execute("set variable slice_start = make_timestamptz($1)", [start_us])
+        self.con.execute("set variable slice_end = make_timestamptz($1)", [end_us])
+
+    def rows(self, name: str) -> list[tuple]:
+        """The rows of a file's query."""
+        return self._ask(name, self._sql(name)).fetchall()
+
+    def dicts(self, name: str) -> list[dict]:
+        """The same, each row by its columns' names."""
+        cursor = self._ask(name, self._sql(name))
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def copy_chosen(self, path: Path) -> None:
+        """Write the rows that were chosen to a Parquet file."""
+        self._ask("rows", self._copy_sql(self._sql("rows"), path, "parquet"))
+
+    def copy(self, source: str, path: Path, form: str) -> int:
+        """Write the rows of an SQL source to a file (parquet or csv); returns how many."""
+        return self.con.execute(self._copy_sql(f"from {source}", path, form)).fetchone()[0]
+
+    def _copy_sql(self, sql: str, path: Path, form: str) -> str:
+        time = SECONDS if self.request.tf else MICROSECONDS
+        return f"copy ({sql}\n) to '{sql_text(path)}' ({FORMATS[form].format(time=time)})"
+
+    def _ask(self, name: str, sql: str) -> duckdb.DuckDBPyConnection:
+        try:
+            return self.con.execute(sql)
+        except FAULTS as error:
+            raise sql_error(self._file(name), error) from error
+
+    def _file(self, name: str) -> Path:
+        return self.models.file(f"sql/slices/{name}.sql.jinja")
+
+    def _sql(self, name: str) -> str:
+        path, source = self._file(name), SOURCES[self.request.source]
+        return self.models.rendered(
+            path,
+            read(path),
+            relation=self.request.relation,
+            source=source.stored or self.request.relation,
+            time=source.time,
+            key=source.key,
+            width_us=WIDTHS_US.get(self.request.tf),
+            rows_at_once=ROWS_AT_ONCE,
+        )
