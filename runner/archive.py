@@ -92,11 +92,14 @@ def published(
 
 
 def reopen(
-    con: duckdb.DuckDBPyConnection, models: Models, units: list[Unit], is_anew: bool
+    con: duckdb.DuckDBPyConnection,
+    models: Models,
+    units: list[Unit],
+    forgotten: set[tuple[str, str]],
 ) -> None:
     """Strike the sealed files that these units are about to replace off the archive.
 
-    `is_anew`: ticks are read from raw, so that no published file is a source any more.
+    `forgotten`: symbols and days of which no sealed file is a source any more.
     """
     days: dict[tuple[str, str, str], set[str]] = {}
     for unit in units:
@@ -107,7 +110,7 @@ def reopen(
         of = (exchange, symbol)
         path = target(models.lake.base, models["archive"], *of, day)
         struck = relations & set(sealed_files(con, path))
-        forgets = is_anew and relations & {"trades", "quotes"} and path.exists()
+        forgets = (symbol, day) in forgotten and path.exists()
         if struck or forgets:
             touched.setdefault(of, {})[day] = (struck, {} if forgets else None)
     for of, changed in touched.items():

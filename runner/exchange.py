@@ -33,6 +33,7 @@ class ExchangeBuild:
         self.exchange, self.broken, self.dry_run, self.report = exchange, broken, dry_run, report
         self.base = models.lake.base
         self.relations = selected(models, choice.select)
+        self.standing: set[tuple[str, str]] = set()  # sealed days (symbol, day) that stay a source
 
     def build(self) -> None:
         """Stage, plan and publish."""
@@ -170,6 +171,7 @@ class ExchangeBuild:
             "Planning",
         )
         plans = self._good(results)
+        self.standing = {(plan.symbol, day) for plan in plans for day in plan.standing}
         self.report.failed += [
             f"{plan.symbol} {day}: {count} that were published are in no file any more, so the "
             f"bars and the tape of {plan.symbol} stay as they are; put the raw or tick files back, "
@@ -187,6 +189,14 @@ class ExchangeBuild:
             ]
         return plans
 
+    def _read_anew(self, units: list[Unit]) -> set[tuple[str, str]]:
+        """The symbols and days whose ticks are read from raw, so that no published file of them is
+        a source any more.
+        """
+        ticks = [unit for unit in units if unit.relation in ("trades", "quotes")]
+        days = {(unit.symbol, unit.day) for unit in ticks if self.choice.from_raw}
+        return days - self.standing
+
     def _publish(self, units: list[Unit], until_us: int) -> None:
         units = [unit for unit in units if self.choice.wants(unit, self.relations)]
         broken = sorted({unit.relation for unit in units} & set(self.broken))
@@ -196,7 +206,7 @@ class ExchangeBuild:
             self.report.units += units
             return
         may_lose = self.choice.from_raw
-        archive.reopen(self.con, self.models, units, is_anew=may_lose)
+        archive.reopen(self.con, self.models, units, self._read_anew(units))
         # the longest first, so that no worker is left with one at the end
         units = sorted(units, key=lambda unit: -sum(path.stat().st_size for path in unit.sources))
         results = self.workers.map(

@@ -279,7 +279,9 @@ class Planner:
         if found and day in self.ticks.seals.days:
             sql = standing(name, found.sql, sql)
         why = why_stale(found, sql, inputs)
-        return why or ("asked for" if self.force else None)
+        # raw that is not all there cannot be read anew: that sealed day stays as it is
+        stands = self.may_lose and day in self.ticks.seals.days
+        return why or ("asked for" if self.force and not stands else None)
 
     def unit(self, name: str, day: str, why: str, **more) -> Unit:
         return Unit(

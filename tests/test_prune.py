@@ -6,7 +6,19 @@ import lakes
 import pytest
 from lakes import DAY, MIDNIGHT, place, put, quote, trade
 from raw_lines import DAY_US, MINUTE_US, SECOND_US
-from sealed_lakes import PACK, SYMBOL, bring_late, check_promises, compact, copy, make_over, shown
+from sealed_lakes import (
+    PACK,
+    SYMBOL,
+    archived,
+    bring_late,
+    check_promises,
+    compact,
+    copy,
+    make_over,
+    shown,
+    sums,
+)
+from test_build_editing import override
 
 from runner.packed import pack
 
@@ -115,3 +127,28 @@ def test_late_lines_are_merged_with_days_whose_raw_was_pruned(own):
     compact(own)
     prune(own, "--raw-older-than", "14d", "--yes")
     assert not (own / PACK).exists()
+
+
+def test_from_raw_refuses_a_day_whose_raw_was_pruned_each_time_and_leaves_it_sealed(own):
+    prune(own, "--raw-older-than", "14d", "--yes")
+    before = shown(own), archived(own), sums(own)
+    # trade 64 was heard after midnight: its raw is still there, and nothing else of the day
+    edit = ("    price,", "    (price + 100)::decimal(18, 8) as price,")
+    override(own, "sql/staging/staged_trades.sql", *edit)
+    for options in (("--date", DAY), (), ()):
+        result = lakes.run(own, "build", "--from-raw", *options)
+        assert result.exit_code == 1 and f"{SYMBOL} {DAY}: not all of the raw" in result.output
+    files, *told = before
+    assert {name: one for name, one in shown(own).items() if DAY in name} == {
+        name: one for name, one in files.items() if DAY in name
+    }
+    assert [archived(own), sums(own)] == told
+
+
+def test_late_lines_do_not_open_a_pruned_day_to_a_build_from_raw(own):
+    prune(own, "--raw-older-than", "14d", "--yes")
+    bring_late(own)
+    for _ in range(2):  # the first one merges them, and the day is open
+        result = lakes.run(own, "build", "--from-raw")
+        assert result.exit_code == 1 and f"{SYMBOL} {DAY}: not all of the raw" in result.output
+    assert lakes.ask(own, f"select count(*) from trades where day = '{DAY}'") == [(65,)]
