@@ -2,6 +2,7 @@
 lake.connect().sql("from bars_1m")`.
 """
 
+import errno
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ from runner.seal_command import compact, prune
 from runner.slice import slice_
 from runner.validate import validate
 
+FULL = "the disk is full: make room, then run the same command again; what it wrote is whole"
 STOPPED = "stopped before it was done; what it wrote is whole, the same command does the rest"
 
 
@@ -42,6 +44,8 @@ class Commands(click.Group):
                 raise
             if str(error) == "Query interrupted":  # how DuckDB reports Ctrl+C
                 raise click.ClickException(STOPPED) from None
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise click.ClickException(FULL) from None
             text = " ".join(str(error).split()) or type(error).__name__
             raise click.ClickException(f"{text} (`lake --debug …` shows where)") from error
 

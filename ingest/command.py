@@ -17,7 +17,7 @@ import click
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
-    help="config.yml of the lake, or its folder [default: ./config.yml].",
+    help="The lake's config.yml, or its folder.  [default: .]",
 )
 def collect(
     symbols: str | None,

@@ -169,11 +169,14 @@ def _schema_path(models: Models, model: Model) -> Path:
 
 
 def schema_is_stale(con: duckdb.DuckDBPyConnection, models: Models, model: Model) -> bool:
-    """Whether the relation's file without rows is missing or has other columns."""
+    """Whether the relation's file without rows is missing, damaged or has other columns."""
     path = _schema_path(models, model)
     if not path.exists():
         return True
-    there = con.execute(f"describe from {scan([path])}").fetchall()
+    try:
+        there = con.execute(f"describe from {scan([path])}").fetchall()
+    except duckdb.Error:  # what a full disk or a copy cut short leaves
+        return True
     wanted = con.execute(f"describe no_{model.name}").fetchall()
     return [row[:2] for row in there] != [row[:2] for row in wanted]
 

@@ -89,7 +89,7 @@ def _request(symbols, start, end, tf, source, out, form, allow_dark) -> Request:
         raise click.UsageError(f"--tf is for bars and klines; {source} have no width")
     if ENDINGS.get(out.suffix.lower()) != (form or ENDINGS.get(out.suffix.lower(), "")):
         raise click.UsageError(
-            f"--out {out.name!r} must end in {f'.{form}' if form else '.parquet or .csv'}"
+            f"--out {str(out)!r} must end in {f'.{form}' if form else '.parquet or .csv'}"
         )
     tf = None if is_ticks else tf or "1m"
     for option, us in (("--start", start), ("--end", end)):

@@ -48,7 +48,8 @@ def take(lake: Lake, request: Request) -> dict:
         ):
             return _Slicer(con, Models(lake), request, Path(scratch)).take()
     except OSError as error:
-        raise click.ClickException(f"{request.out} cannot be written: {error}") from error
+        why = error.strerror or error
+        raise click.ClickException(f"{request.out} cannot be written: {why}") from error
     except duckdb.IOException as error:
         raise click.ClickException(str(error)) from error
 

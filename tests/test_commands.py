@@ -246,3 +246,25 @@ def test_a_build_that_finds_nothing_stale_loads_no_engine(two_days):
     )
     assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
     assert "nothing is stale" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_told_in_one_sentence(lake_folder):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "lake", "ls", "--config", str(lake_folder)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1
+    assert (
+        done.stderr.startswith("Error: the disk is full: make room")
+        and "--debug" not in done.stderr
+    )
+
+
+def test_a_damaged_file_without_rows_is_written_again(two_days, tmp_path):
+    folder = shutil.copytree(two_days, tmp_path / "lake")
+    lakes.bring(folder)
+    before = lakes.published(folder)
+    for name in [name for name in before if "_schema" in name]:
+        (folder / "data" / name).write_bytes(b"")
+    lakes.bring(folder)
+    assert lakes.published(folder) == before
