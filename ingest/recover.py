@@ -15,7 +15,7 @@ from ingest.journal import Journal
 from ingest.part import OPEN, moment, seal
 from runner.config import Lake
 from runner.lock import hold, is_held
-from runner.paths import HOUR_US
+from runner.paths import HOUR_US, is_day
 
 # A part's end is searched this far back for the newest line of each connection.
 TAIL_BYTES = 2**20
@@ -153,7 +153,7 @@ def _newest_parts(raw: Path) -> list[Path]:
     """The newest sealed part of each symbol: the run may have been cut off just after sealing."""
     newest = []
     for lane in raw.glob("binance/[!_]*/"):
-        days = sorted(path for path in lane.iterdir() if unsealed.DAY.fullmatch(path.name))
+        days = sorted(path for path in lane.iterdir() if is_day(path.name))
         parts = [path for path in days[-1].iterdir() if moment(path)] if days else []
         newest += sorted(parts, key=moment)[-1:]
     return newest

@@ -1,12 +1,12 @@
 """Which raw folders may hold open parts: a list beside them, so that recovery need not search."""
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.paths import is_day
+
 NAME = "_open"
-DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class Unsealed:
@@ -58,5 +58,5 @@ def _day_folders(raw: Path) -> Iterator[tuple[Path, int]]:
     for lane in raw.glob("*/*/"):
         with os.scandir(lane) as entries:
             for entry in entries:
-                if DAY.fullmatch(entry.name) and entry.is_dir():
+                if is_day(entry.name) and entry.is_dir():
                     yield Path(entry.path), entry.stat().st_mtime_ns

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import duckdb
 
+from runner import metadata
 from runner.files import replace, sync_folder
 from runner.inventory import published_days
-from runner.metadata import Metadata, Published
+from runner.metadata import Published
 from runner.models import Models
-from runner.paths import encode
 from runner.publish import publish, scan, target
 from runner.unit import Unit
 
@@ -85,9 +85,7 @@ def published(
 ) -> dict[str, Published]:
     """The metadata of the archive files of some days."""
     paths = {day: target(models.lake.base, models["archive"], *of, day) for day in days}
-    folder = models.lake.base / "work" / "metadata" / encode(of[0])
-    cache = Metadata(folder / f"{encode(of[1])}.archive.msgpack")
-    found = cache.read(con, [path for path in paths.values() if path.exists()])
+    found = metadata.read(con, [path for path in paths.values() if path.exists()])
     return {day: found[path] for day, path in paths.items() if path in found}
 
 

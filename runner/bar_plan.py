@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from runner import notes
+from runner.moments import day_text
 from runner.paths import HOUR_US
-from runner.ticks import HOURS, day_text
+from runner.ticks import HOURS
 from runner.unit import Unit
 
 if TYPE_CHECKING:

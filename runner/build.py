@@ -22,7 +22,7 @@ from runner.lock import hold, is_held
 
 if TYPE_CHECKING:
     from runner.models import Models
-    from runner.stage import Hour
+    from runner.raw_hours import Hour
     from runner.unit import Unit
 
 BUILD_WAIT_S = 60

@@ -8,15 +8,19 @@ from dataclasses import dataclass, field, fields
 
 import click
 
-from runner import archive
+from runner import archive, engine, inventory
 from runner.build import EVERYTHING, Choice, Report, build, refuse_unknown
 from runner.config import Lake
+from runner.exchange import ExchangeBuild
+from runner.execute import prepare
 from runner.inventory import Symbol
 from runner.lock import hold
+from runner.models import Models
 from runner.plan import Planner
 from runner.seal import Sealing, is_over
 from runner.stage import run
 from runner.sweep import Sweep
+from runner.workers import Workers
 
 WAIT_S = 60
 
@@ -69,12 +73,6 @@ def compact(lake: Lake, day: str | None = None, symbols: frozenset[str] = frozen
 
 def seal_symbols(lake: Lake, day: str | None, symbols: frozenset[str], done: Compacted) -> None:
     """Seal a lake that was built, and add to `done`; the caller holds the build's lock."""
-    from runner import engine, inventory
-    from runner.exchange import ExchangeBuild
-    from runner.execute import prepare
-    from runner.models import Models
-    from runner.workers import Workers
-
     models = Models(lake)
     choice = Choice(symbols=symbols)
     with engine.connect(models) as con, Workers(models, threads=2) as workers:
@@ -90,8 +88,8 @@ def seal_symbols(lake: Lake, day: str | None, symbols: frozenset[str], done: Com
             until_us, over_us = con.execute(
                 "select complete_until_us, over_us from lake_clock, over"
             ).fetchone()
-            chosen = [symbol for symbol in found if choice.wants_symbol(symbol.name)]
             over_us = over_us or 0
+            chosen = [symbol for symbol in found if choice.wants_symbol(symbol.name)]
             # what comes today, every minute while a collector is at work, keeps no older day open
             stale = {
                 hour.symbol

@@ -3,13 +3,14 @@
 import click
 import duckdb
 
-from runner import archive, derived, inventory, notes, sessions, stage
+from runner import archive, derived, inventory, notes, raw_hours, sessions, stage
 from runner.build import Choice, Report, selected
 from runner.execute import execute
 from runner.inventory import Symbol
 from runner.models import Models
+from runner.moments import day_number
 from runner.plan import Planner, SymbolPlan
-from runner.seals import day_number
+from runner.raw_hours import Hour
 from runner.sql_files import Model
 from runner.unit import Unit
 from runner.workers import Workers
@@ -117,7 +118,7 @@ class ExchangeBuild:
         ]
         self.workers.share(self.con, "sessions", "connections", *empty)
 
-    def stale_hours(self, symbols: list[Symbol]) -> list[tuple[stage.Hour, str]]:
+    def stale_hours(self, symbols: list[Symbol]) -> list[tuple[Hour, str]]:
         """The hours of receipt that must be staged, and why."""
         offsets = dict(self.con.execute("select conn, offset_us from connections").fetchall())
         stalled = self.con.execute(
@@ -133,10 +134,10 @@ class ExchangeBuild:
             }
             for hour in symbol.hours:
                 note = symbol.staged.get(hour.place(self.base))
-                why = stage.why_stale(hour, note, sql, offsets, stalls)
+                why = raw_hours.why_stale(hour, note, sql, offsets, stalls)
                 if self.choice.from_raw and self.choice.day in (None, hour.day):
                     why = why or "asked for"
-                    if gone := stage.gone(hour, note):
+                    if gone := raw_hours.gone(hour, note):
                         self.report.failed.append(
                             f"{hour}: {gone} raw parts that it was staged from are gone, so it is "
                             "not read anew; put them back, or leave out --from-raw"
@@ -146,12 +147,12 @@ class ExchangeBuild:
                     stale.append((hour, why))
         return stale
 
-    def _stage(self, hours: list[tuple[stage.Hour, str]], symbols: dict[str, Symbol]) -> None:
+    def _stage(self, hours: list[tuple[Hour, str]], symbols: dict[str, Symbol]) -> None:
         sql = stage.fingerprint(self.models)
 
-        def old(hour: stage.Hour) -> dict | None:
+        def old(hour: Hour) -> dict | None:
             note = symbols[hour.symbol].staged.get(hour.place(self.base))
-            return None if self.choice.from_raw or stage.gone(hour, note) else note
+            return None if self.choice.from_raw or raw_hours.gone(hour, note) else note
 
         results = self.workers.map(
             lambda con, hour: (hour, stage.stage(con, self.models, hour, sql, old(hour))),
@@ -219,12 +220,12 @@ class ExchangeBuild:
             self.report.rows += rows
 
 
-def _days(hours: list[tuple[stage.Hour, str]]) -> list[stage.Hour]:
+def _days(hours: list[tuple[Hour, str]]) -> list[Hour]:
     """One hour of each symbol and day."""
     return list({(hour.symbol, hour.day): hour for hour, _ in hours}.values())
 
 
-def _after_staging(hour: stage.Hour, models: Models) -> Unit:
+def _after_staging(hour: Hour, models: Models) -> Unit:
     """What a dry run can say of a day whose raw is not staged yet."""
     names = ", ".join(sorted(model.name for model in models.stored() if "{symbol}" in model.file))
     return Unit(

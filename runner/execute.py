@@ -10,10 +10,11 @@ import duckdb
 
 from runner import archive, derived, engine, notes, sessions
 from runner.models import Models
+from runner.moments import hours_of
 from runner.publish import file_list, publish, scan
 from runner.sql_files import Model
 from runner.stage import run, unit_values
-from runner.ticks import hours_of, view_ticks
+from runner.ticks import view_ticks
 from runner.unit import Unit
 
 # What is noted of trades and quotes reads them by another name, because it is asked of hour parts

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner import notes, stage
+from runner import notes, raw_hours
 from runner.paths import decode, encode, hour_of_part, is_day, is_encoded
 from runner.publish import target
 from runner.sql_files import Model
@@ -20,7 +20,7 @@ class Symbol:
 
     exchange: str
     name: str
-    hours: list[stage.Hour] = field(default_factory=list)
+    hours: list[raw_hours.Hour] = field(default_factory=list)
     staged: dict[Path, dict] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ def look(
     raw = base / "raw" / encode(exchange) / encode(name)
     asked = {day for day in packed_days(raw) if reads_packed(day)}
     for day in sorted({folder.name for folder in folders(raw) if is_day(folder.name)} | asked):
-        symbol.hours += stage.hours_of_day(raw / day, exchange, name, day, day in asked)
+        symbol.hours += raw_hours.hours_of_day(raw / day, exchange, name, day, day in asked)
     for day in folders(base / "work" / "staged" / encode(exchange) / encode(name)):
         for hour in folders(day):
             note = notes.read(hour / "note.json")

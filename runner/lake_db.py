@@ -16,7 +16,7 @@ import duckdb
 
 from runner import catalog
 from runner.catalog import BETWEEN, NOTED, STATEMENT
-from runner.files import replace
+from runner.files import replace, write_whole
 from runner.fingerprint import normalised
 from runner.models import Models
 from runner.publish import sql_text
@@ -52,9 +52,7 @@ def renew(
         return None
     # In this order: while lake.next.db is there, the next build takes the swap up again.
     _write(following, text, models)
-    whole = noted.with_suffix(".next")
-    whole.write_text(text, encoding="utf-8")
-    replace(whole, noted)
+    write_whole(noted, text.encode())
     return _swap(following, lake.db)
 
 

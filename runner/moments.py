@@ -1,11 +1,12 @@
-"""Moments on the command line: days, and times in UTC."""
+"""Days and times in UTC: as text, as counts since 1970, and on the command line."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import click
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_US = 86_400_000_000
+HOURS_A_DAY = 24
 
 
 class Moment(click.ParamType):
@@ -45,3 +46,31 @@ def iso(us: int) -> str:
 def day_of(us: int) -> str:
     """The UTC day of a moment."""
     return (EPOCH + timedelta(microseconds=us)).date().isoformat()
+
+
+def day_number(day: str) -> int:
+    """Days since 1970-01-01.
+
+    >>> day_number("1970-01-02")
+    1
+    """
+    return (date.fromisoformat(day) - EPOCH.date()).days
+
+
+def day_text(number: int) -> str:
+    """The day that lies so many days after 1970-01-01.
+
+    >>> day_text(20381)
+    '2025-10-20'
+    """
+    return (EPOCH.date() + timedelta(days=number)).isoformat()
+
+
+def hours_of(day: str) -> list[int]:
+    """The hours of a day, counted from 1970.
+
+    >>> hours_of("1970-01-02")[::23]
+    [24, 47]
+    """
+    first = day_number(day) * HOURS_A_DAY
+    return list(range(first, first + HOURS_A_DAY))

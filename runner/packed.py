@@ -14,6 +14,7 @@ from typing import BinaryIO
 import click
 import msgspec
 
+from runner.files import sha256
 from runner.paths import PART
 
 # zstd decoders skip a frame with this number; 8 bytes at its end say where the index begins.
@@ -67,12 +68,6 @@ def holds(known: dict[str, Part], loose: Path) -> bool:
     size = loose.stat().st_size
     same = {part.sha256 for part in known.values() if part.size == size}
     return bool(same) and sha256(loose) in same
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file, as sha256sum has it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def pack(target: Path, old: Path | None, loose: list[Path], days: list[str]) -> Index:

@@ -13,10 +13,11 @@ from runner.build import EVERYTHING, Report, refuse_unknown
 from runner.config import Lake
 from runner.exchange import ExchangeBuild
 from runner.execute import prepare
+from runner.files import sha256
 from runner.lock import hold
 from runner.models import Models
 from runner.moments import DAY_US
-from runner.packed import read_index, sha256, unpack
+from runner.packed import read_index, unpack
 from runner.paths import encode
 from runner.publish import file_list, scan, target
 from runner.seal import is_over

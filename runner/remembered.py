@@ -4,12 +4,14 @@ Disposable: without it, or after any change of SQL, macros, configuration or pro
 takes half a second longer.
 """
 
+import contextlib
 from pathlib import Path
 
 import msgspec
 
 from runner import unchanged
 from runner.config import Lake
+from runner.files import write_whole
 
 
 class Remembered(msgspec.Struct):
@@ -30,18 +32,18 @@ def recall(lake: Lake) -> Remembered:
     program = unchanged.program(lake)
     try:
         kept = msgspec.json.decode(_path(lake).read_bytes(), type=Remembered)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError):
         kept = Remembered()
     return kept if kept.program == program else Remembered(program, kept.tables)
 
 
 def keep(lake: Lake, found: Remembered) -> None:
-    """Write it down, where it differs from what is there."""
+    """Write it down, where it differs from what is there and the folder may be written."""
     text = msgspec.json.encode(found)
     path = _path(lake)
-    if not path.exists() or path.read_bytes() != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text)
+    with contextlib.suppress(OSError):
+        if not path.exists() or path.read_bytes() != text:
+            write_whole(path, text)
 
 
 def _path(lake: Lake) -> Path:

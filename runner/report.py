@@ -8,7 +8,7 @@ import jinja2
 import msgspec
 
 from runner.config import SHIPPED, Lake
-from runner.files import replace
+from runner.files import write_whole
 from runner.rules import ROWS_SHOWN, Result
 
 WIDTH = 80
@@ -62,11 +62,8 @@ def write(lake: Lake, found: Report, target: Path | None) -> list[Path]:
 
 def _put(path: Path, text: str) -> None:
     """Write a file as a whole; a report that could be read half is none."""
-    following = path.with_name(f"{path.name}.next")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        following.write_text(text, encoding="utf-8", newline="\n")
-        replace(following, path)
+        write_whole(path, text.encode())
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error.strerror}") from None
 

@@ -9,12 +9,12 @@ import click
 import duckdb
 
 from runner import archive, notes
+from runner.files import sha256
 from runner.metadata import Published
-from runner.moments import DAY_US
-from runner.packed import sha256
+from runner.moments import DAY_US, day_number
 from runner.plan import Planner
 from runner.publish import content, scan, target
-from runner.seals import content_of, day_number, key
+from runner.seals import content_of, key
 from runner.stage import run, unit_values
 
 # Their content is compared hour by hour, and their hash is made of what the plan noted.

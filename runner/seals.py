@@ -7,24 +7,14 @@ whether the raw of the day's folder was removed.
 """
 
 import hashlib
-from datetime import date
 from pathlib import Path
 
 import msgspec
 
 from runner.metadata import Published
+from runner.moments import HOURS_A_DAY, day_number
 
 HOURLY = ("trade_hours", "trade_runs", "quote_hours")
-HOURS_A_DAY = 24
-
-
-def day_number(day: str) -> int:
-    """Days since 1970-01-01.
-
-    >>> day_number("1970-01-02")
-    1
-    """
-    return (date.fromisoformat(day) - date(1970, 1, 1)).days
 
 
 def key(folder: Path) -> str:

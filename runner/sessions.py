@@ -83,8 +83,9 @@ def _stale(
     """The units of the days whose published file does not hold these rows."""
     base, model = models.lake.base, models[relation]
     days = published_days(base, model, exchange, symbol)
-    cache = base / "work" / "metadata" / f"{encode(exchange)}.{relation}.msgpack"
-    found = Metadata(cache).read(con, list(days.values()))
+    cache = Metadata(base / "work" / "metadata" / f"{encode(exchange)}.{relation}.msgpack")
+    found = cache.read(con, list(days.values()))
+    cache.save()
     units = []
     for day, table in tables.items():
         inputs = {"rows": table.digest}

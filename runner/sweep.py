@@ -9,7 +9,7 @@ import click
 
 from runner.files import replace, sync_folder
 from runner.inventory import folders
-from runner.moments import DAY_US
+from runner.moments import DAY_US, HOURS_A_DAY, day_text
 from runner.packed import (
     Index,
     content,
@@ -20,9 +20,8 @@ from runner.packed import (
     pack_of,
 )
 from runner.paths import encode, is_day
+from runner.raw_hours import Hour
 from runner.seal import Sealing, is_over
-from runner.stage import Hour
-from runner.ticks import day_text
 
 
 class Sweep:
@@ -88,7 +87,7 @@ class Sweep:
         """The days that an hour part's ticks lie in."""
         note = self.symbol.staged[folder]
         hours = {row["hour"] for name in ("trade_hours", "quote_hours") for row in note[name]}
-        return {day_text(hour // 24) for hour in hours}
+        return {day_text(hour // HOURS_A_DAY) for hour in hours}
 
     def _pack(self, folder: Path, loose: list[Path], days: list[str]) -> None:
         """Pack loose parts of a day beside its folder."""

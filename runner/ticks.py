@@ -1,6 +1,5 @@
 """Which files hold the trades and quotes of a symbol, and views over some hours of them."""
 
-from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -8,6 +7,7 @@ import duckdb
 from runner.inventory import Symbol
 from runner.metadata import Published
 from runner.models import Models
+from runner.moments import HOURS_A_DAY, day_text, hours_of
 from runner.paths import HOUR_US
 from runner.publish import scan
 from runner.seals import Seals
@@ -101,12 +101,12 @@ class Ticks:
 
         A day file that is a source may be replaced in this very build, by one that holds all.
         """
-        is_kept = any(day_text(hour // 24) in self.kept[stream] for hour in hours)
+        is_kept = any(day_text(hour // HOURS_A_DAY) in self.kept[stream] for hour in hours)
         return is_kept or any((stream, hour) in self.overlapping for hour in hours)
 
     def is_sealed(self, hours: list[int]) -> bool:
         """Whether the day of these hours is sealed: then its files stand against changed SQL."""
-        return day_text(hours[0] // 24) in self.seals.days
+        return day_text(hours[0] // HOURS_A_DAY) in self.seals.days
 
     def kept_days(self) -> set[str]:
         """The days that have a day file as a source."""
@@ -127,32 +127,41 @@ def view_ticks(
     """Make the view `trades` or `quotes` of one UTC day, or of hours of it.
 
     `of`: exchange and symbol; `sources`: the files that hold ticks of them; `hours`: first and
-    last, counted from
-    1970; `until_us`: ticks from this moment on are left out; `has_copies`: whether an id may be in
-    two sources; `is_sealed`: what is published stands, whatever the SQL is now.
+    last, counted from 1970; `until_us`: ticks from this moment on are left out; `has_copies`:
+    whether an id may be in two sources; `is_sealed`: what is published stands, whatever the SQL is.
     """
-    day = day_text(hours[0] // 24)
-    folder = models.lake.base / "work"
-    groups = {"false": [path for path in sources if path.is_relative_to(folder)]}
-    groups["true"] = [path for path in sources if not path.is_relative_to(folder)]
-    stands = [path for path in groups["true"] if is_sealed and path.stem == day]
-    groups["true"] = [path for path in groups["true"] if path not in stands]
-    scans = [
-        f"select {COLUMNS[stream]}, {is_kept} as is_kept from {scan(paths)}"
-        for is_kept, paths in groups.items()
-        if paths
-    ] or [f"select {COLUMNS[stream]}, false as is_kept from no_{stream}"]
-    con.execute(f"create or replace temp view staged_{stream} as {' union all '.join(scans)}")
+    day = day_text(hours[0] // HOURS_A_DAY)
+    workshop = models.lake.base / "work"
+    kept = [path for path in sources if not path.is_relative_to(workshop)]
+    stands = [path for path in kept if is_sealed and path.stem == day]
+    staged = _staged(
+        stream,
+        [path for path in sources if path not in kept],
+        [path for path in kept if path not in stands],
+    )
+    con.execute(f"create or replace temp view staged_{stream} as {staged}")
     end_us = (hours[1] + 1) * HOUR_US
-    unit = unit_values(*of, day)
-    unit |= {
+    unit = unit_values(*of, day) | {
         "from_us": hours[0] * HOUR_US,
         "to_us": end_us if until_us is None else min(end_us, until_us),
+        "has_copies": has_copies,
     }
-    unit["has_copies"] = has_copies
-    if not stands:
+    if stands:
+        _view_reopened(con, models, stream, hours, stands, unit, len(stands) < len(sources))
+    else:
         run(con, models, stream, unit, kind="view")
-        return
+
+
+def _view_reopened(
+    con: duckdb.DuckDBPyConnection,
+    models: Models,
+    stream: str,
+    hours: tuple[int, int],
+    stands: list[Path],
+    unit: dict,
+    has_late: bool,
+) -> None:
+    """Make the view of a sealed day's hours: its own file, and what came late."""
     con.execute(
         f"create or replace temp view sealed_{stream} as from {scan(stands)} "
         f"where epoch_us(ts_event) // {HOUR_US} between {hours[0]} and {hours[1]}"
@@ -160,24 +169,16 @@ def view_ticks(
     late = models.render(stream, **unit)
     con.execute(f"create or replace temp view late_{stream} as {late}")
     run(con, models, f"reopened_{stream}", unit, kind="view")
-    whole = f"reopened_{stream}" if len(stands) < len(sources) else f"sealed_{stream}"
+    whole = f"reopened_{stream}" if has_late else f"sealed_{stream}"
     con.execute(f"create or replace temp view {stream} as from {whole}")
 
 
-def day_text(number: int) -> str:
-    """The day that lies so many days after 1970-01-01.
-
-    >>> day_text(20381)
-    '2025-10-20'
-    """
-    return (date(1970, 1, 1) + timedelta(days=number)).isoformat()
-
-
-def hours_of(day: str) -> list[int]:
-    """The hours of a day, counted from 1970.
-
-    >>> hours_of("1970-01-02")[::23]
-    [24, 47]
-    """
-    first = (date.fromisoformat(day) - date(1970, 1, 1)).days * 24
-    return list(range(first, first + 24))
+def _staged(stream: str, hour_parts: list[Path], day_files: list[Path]) -> str:
+    """SQL for the ticks of files; `is_kept`: from a day file."""
+    scans = [
+        f"select {COLUMNS[stream]}, {is_kept} as is_kept from {scan(paths)}"
+        for is_kept, paths in (("false", hour_parts), ("true", day_files))
+        if paths
+    ]
+    nothing = f"select {COLUMNS[stream]}, false as is_kept from no_{stream}"
+    return " union all ".join(scans) or nothing

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from runner.config import SHIPPED, Lake
-from runner.files import replace
+from runner.files import write_whole
 
 # Size in bytes and time of change in nanoseconds.
 Stamp = tuple[int, int]
@@ -73,10 +73,7 @@ def is_unchanged(lake: Lake, found: str) -> bool:
 
 def note(lake: Lake, built_from: str) -> None:
     """Remember a whole build; `built_from`: sources() as they were before it looked at them."""
-    mark = _mark(lake)
-    following = mark.with_suffix(".next")
-    following.write_bytes(msgspec.msgpack.encode(Mark(built_from, results(lake))))
-    replace(following, mark)
+    write_whole(_mark(lake), msgspec.msgpack.encode(Mark(built_from, results(lake))))
 
 
 def stamp(path: str | bytes) -> Stamp | None:

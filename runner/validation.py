@@ -8,13 +8,13 @@ from pathlib import Path
 
 import duckdb
 
+from runner import sql_files
 from runner.checked import Checked, Choice
 from runner.config import Lake, in_force
 from runner.models import Models
 from runner.moments import iso
 from runner.report import Report, Section
 from runner.rules import FAULTS, Result, check, read, rules
-from runner.sql_files import files, header
 from runner.stage import sql_error
 
 # Each file is a table of the report: its title, a note on it, and what to say where it is empty.
@@ -31,7 +31,9 @@ def run(lake: Lake, choice: Choice) -> Report:
     checked = Checked(models, choice)
     with checked.con as con:
         results = [check(con, models, rule, checked.values) for rule in asked]
-        sections = [_section(checked, path) for path in files(models.roots, SECTIONS, "*.sql")]
+        sections = [
+            _section(checked, path) for path in sql_files.files(models.roots, SECTIONS, "*.sql")
+        ]
         about = _about(checked)
     verdict, reason = judged(results, about)
     models.save()
@@ -96,9 +98,10 @@ def _about(checked: Checked) -> dict:
 
 def _section(checked: Checked, path: Path) -> Section:
     """A table of the report; what it cannot show for want of data it says."""
-    sentence, keys = header(path, path.read_text(encoding="utf-8"))
+    text = sql_files.read(path)
+    sentence, keys = sql_files.header(path, text)
     sql = checked.sql(path.stem, "validation")
-    note = checked.models.rendered(path, _note(path), **checked.values)
+    note = checked.models.rendered(path, _note(text), **checked.values)
     absent = keys.get("absent", "nothing to show")
     try:
         cursor = checked.con.execute(sql)
@@ -117,9 +120,9 @@ def _section(checked: Checked, path: Path) -> Section:
     return Section(sentence, note, "" if rows else absent, columns, rows)
 
 
-def _note(path: Path) -> str:
+def _note(text: str) -> str:
     """What the second line of a file says."""
-    line = path.read_text(encoding="utf-8").splitlines()[1]
+    line = [*text.splitlines(), ""][1]
     return line.removeprefix("--").strip() if line.startswith("--") else ""
 
 

@@ -70,6 +70,23 @@ def bars(folder: Path, symbol: str, *statements: str) -> None:
     rewrite(folder, "bars_1s", symbol, DAY, *statements, "from old order by window_start")
 
 
+def test_a_table_of_the_lakes_own_may_begin_with_a_byte_order_mark(folder):
+    own = folder / "reports" / "validation" / "7_own.sql"
+    own.parent.mkdir(parents=True)
+    own.write_bytes("\ufeff-- Own table\nselect 42 as answer".encode())
+    sections = {one["title"]: one["rows"] for one in validate(folder, *RANGE)["sections"]}
+    assert sections["Own table"] == [[42]]
+
+
+def test_what_cannot_be_remembered_fails_nothing(folder):
+    lakes.bring(folder)  # the copy's catalog names its own paths
+    work = folder / "data" / "work"
+    shutil.rmtree(work)
+    work.write_bytes(b"")  # as good as a folder that may not be written
+    assert validate(folder, *RANGE)["verdict"] == "PASS"
+    assert work.read_bytes() == b""
+
+
 def test_a_clean_lake_passes_and_the_report_says_what_was_looked_at(folder):
     found = validate(folder, *RANGE)
     assert found["verdict"] == "PASS" and broken(found) == {}
