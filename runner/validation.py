@@ -53,9 +53,11 @@ def run(lake: Lake, choice: Choice) -> Report:
 def judged(results: list[Result], about: dict) -> tuple[str, str]:
     """The verdict and its reason in one sentence."""
     if about["bars"] == 0:
+        newest = f"the newest day in this lake is {about['newest_day']}"
+        nothing = "this lake has no bars yet: run `lake collect`, then `lake build`"
         return "FAIL", (
             f"there is no data: no {about['source']} of {about['tf']} from {about['start']} to "
-            f"{about['end']}; the newest day in this lake is {about['newest_day'] or 'none'}"
+            f"{about['end']}; {newest if about['newest_day'] else nothing}"
         )
     unread = [result.label for result in results if result.outcome == "not checked"]
     failing = [result.label for result in results if result.fails]
