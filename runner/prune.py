@@ -115,7 +115,7 @@ class Pruning:
         run(self.con, self.models, "unkept_lines", unit)
         for relation, lines in self.con.execute("from unkept_lines order by all").fetchall():
             if lines:
-                return f"{lines:,} of its lines are not in {relation}; run `lake compact` first"
+                return f"{lines:,} of its lines are not in {relation}; `lake compact` adds new ones"
         return None
 
     def _view(self, of: tuple[str, str], days: list[str]) -> None:

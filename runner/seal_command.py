@@ -78,18 +78,22 @@ def prune(ctx, days, symbols, yes, config_file) -> None:
     logs.setup(lake, "transformer", debug=(ctx.obj or {}).get("debug", False))
     with Pruning(lake, days, symbols) as pruning:
         found, kept = pruning.look()
-        for line in kept:
-            click.echo(f"kept   {line}")
-        for one in found:
-            click.echo(f"frees  {one.path} ({one.bytes / 1e6:,.1f} MB)")
-        if not found:
-            click.echo(f"nothing to remove: no packed raw is {days} days old and safe to remove")
-            return
-        total = sum(one.bytes for one in found) / 1e6
-        if not yes and not click.confirm(f"Remove {len(found):,} files, {total:,.1f} MB?"):
-            click.echo("nothing was removed")
-            return
-        for one in found:
+    for line in kept:
+        click.echo(f"kept   {line}")
+    for one in found:
+        click.echo(f"frees  {one.path} ({one.bytes / 1e6:,.1f} MB)")
+    if not found:
+        click.echo(f"nothing to remove: no packed raw is {days} days old and safe to remove")
+        return
+    total = sum(one.bytes for one in found) / 1e6
+    if not yes and not click.confirm(f"Remove {len(found):,} files, {total:,.1f} MB?"):
+        click.echo("nothing was removed")
+        return
+    # nothing is held while a person thinks, so it is looked at once more
+    with Pruning(lake, days, symbols) as pruning:
+        safe = [one for one in pruning.look()[0] if one in found]
+        for one in safe:
             pruning.remove(one)
             logger.info("removed {}", one.path)
-        click.echo(f"removed {len(found):,} files, {total:,.1f} MB")
+    total = sum(one.bytes for one in safe) / 1e6
+    click.echo(f"removed {len(safe):,} files, {total:,.1f} MB")

@@ -18,6 +18,7 @@ from runner import catalog, manifest
 from runner.build import did_you_mean
 from runner.config import Lake
 from runner.derived import stored_inputs
+from runner.files import sha256
 from runner.inventory import exchanges, published_days
 from runner.inventory import symbols as symbols_of
 from runner.models import Models
@@ -76,7 +77,13 @@ class _Slicer:
                 if files == self._files():
                     raise
                 continue  # DuckDB opens a file twice: it was replaced in between
+            damaged = self._damaged(files)
             if files == self._files():
+                if damaged:
+                    raise click.ClickException(
+                        f"{damaged} is damaged: its sha256 is not the one that was sealed; "
+                        "move the file away and run `lake build`, then `lake check --deep`"
+                    )
                 for name in (self.request.out, manifest.path_of(self.request.out)):
                     move(self.scratch / name.name, name)
                 return taken
@@ -190,6 +197,16 @@ class _Slicer:
         """Size and time of change of the files that the slice and its proof are made of."""
         paths = self._paths({*self._sources(), *self.source.proof})
         return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in paths}
+
+    def _damaged(self, files: Iterable[Path]) -> Path | None:
+        """A file of the slice whose bytes are not those that were sealed; Parquet itself tells of
+        no flipped bit.
+        """
+        base = self.models.lake.base
+        for name, digest in self.query.rows("sealed"):
+            if base / name in files and sha256(base / name) != digest:
+                return base / name
+        return None
 
     def _paths(self, relations: set[str]) -> list[Path]:
         """The files of stored relations that may hold something of the slice."""

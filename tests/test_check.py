@@ -76,11 +76,11 @@ def flip(path: Path, at: int) -> None:
 
 def test_a_clean_lake_passes_with_a_line_a_check(clean):
     found = check(clean, "--deep")
-    assert found["verdict"] == "PASS" and len(said(found, "PASS")) == 11, found
+    assert found["verdict"] == "PASS" and len(said(found, "PASS")) == 12, found
     assert "5 sealed files, 5 of them hashed" in said(found, "PASS")["archives"]
     result = lakes.run(clean, "check")
     lines = result.output.splitlines()
-    assert result.exit_code == 0 and lines[-1] == "PASS: all 11 checks hold"
+    assert result.exit_code == 0 and lines[-1] == "PASS: all 12 checks hold"
     names = [line.split()[1] for line in lines if line.startswith("PASS  ")]
     assert names == [one["name"] for one in found["checks"]]
     assert max(map(len, lines[2:])) <= 80  # the first may hold a long path
@@ -384,3 +384,11 @@ def test_a_check_of_ones_own_is_one_file(folder):
     own.write_text("-- There is bitcoin.\nselect 1 as one\n")
     result = lakes.run(folder, "check")
     assert result.exit_code == 1 and "must hold `-- checks:`" in result.output
+
+
+def test_raw_lines_that_cannot_be_read_are_a_warning(folder):
+    lakes.part(folder, "SOLUSDT", MIDNIGHT + 60 * SECOND_US, b"no JSON\n")
+    lakes.bring(folder)
+    found = said(check(folder), "WARN")
+    assert "1 unreadable lines: not JSON in UTF-8" in found["rejects"]
+    assert f"SOLUSDT {NEXT_DAY}" in found["rejects"]

@@ -152,3 +152,14 @@ def test_late_lines_do_not_open_a_pruned_day_to_a_build_from_raw(own):
         result = lakes.run(own, "build", "--from-raw")
         assert result.exit_code == 1 and f"{SYMBOL} {DAY}: not all of the raw" in result.output
     assert lakes.ask(own, f"select count(*) from trades where day = '{DAY}'") == [(65,)]
+
+
+def test_raw_with_a_line_that_rejects_holds_only_the_start_of_stays(tmp_path):
+    folder = make_over(tmp_path / "lake")
+    endless = b'{"x":"' + b"a" * (1 << 20) + b'"}\n'
+    lakes.part(folder, SYMBOL, MIDNIGHT - 7200 * SECOND_US, endless)
+    put(folder, SYMBOL, [quote(SYMBOL, 9001, MIDNIGHT + 15 * DAY_US, conn=3)])
+    compact(folder)
+    told = prune(folder, "--raw-older-than", "14d", "--yes")
+    assert "1 of its lines are not in rejects as a whole" in told
+    assert (folder / PACK).exists()

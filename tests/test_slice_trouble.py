@@ -14,6 +14,7 @@ from pathlib import Path
 import lakes
 import pytest
 from lakes import ROOT
+from sealed_lakes import SYMBOL
 
 RANGE = ("--start", "2025-10-20T22:00:00Z", "--end", "2025-10-21T00:00:00Z")
 POSIX = pytest.mark.skipif(os.name == "nt", reason="limits and signals of POSIX")
@@ -48,6 +49,16 @@ def test_a_slice_of_days_that_change_under_it_is_refused(two_days, tmp_path):
         result = lakes.run(folder, "slice", *RANGE, "--out", str(out))
     assert result.exit_code == 1 and "changed while the slice was taken" in result.output
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lake"]
+
+
+def test_a_sealed_file_whose_bytes_changed_is_refused(sealed_day, tmp_path):
+    folder, out = shutil.copytree(sealed_day, tmp_path / "lake"), tmp_path / "a.csv"
+    arguments = ("slice", *RANGE, "--out", str(out), "--allow-dark")
+    assert lakes.run(folder, *arguments).exit_code == 0
+    path = folder / "data" / lakes.place("bars_1s", SYMBOL, lakes.DAY)
+    path.write_bytes(path.read_bytes().replace(b"macros/vwap", b"macros/vwaq"))
+    result = lakes.run(folder, *arguments, "--force")
+    assert result.exit_code == 1 and f"{path} is damaged" in result.output.replace("\n", " ")
 
 
 def test_a_build_of_other_days_does_not_stop_a_slice(two_days, tmp_path):
