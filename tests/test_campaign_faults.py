@@ -183,6 +183,7 @@ def check_live(lake: Lake, market: LiveMarket) -> None:
         assert shown is None or abs(shown - second % 100_000) <= 1, f"{second} shows {shown}"
 
 
+@pytest.mark.soak
 def test_a_slow_disk_costs_trades_only_and_counts_them(tmp_path, monkeypatch):
     here, write, sync = wire.lake(tmp_path / "lake"), os.write, os.fsync
     room = Room(trade_limit=60_000, quote_limit=30_000_000)
@@ -299,6 +300,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence_before_the_start(tmp_pa
     assert "raw" in said and "cannot be written" in said and "Traceback" not in done.output
 
 
+@pytest.mark.soak
 def test_a_day_folder_that_turns_read_only_is_waited_for(tmp_path):
     here = wire.lake(tmp_path / "lake", write_interval_sec=1)
     locked = []

@@ -124,6 +124,7 @@ def test_a_build_killed_at_random_moments_is_healed_by_the_next(campaign, tmp_pa
 
 
 @POSIX
+@pytest.mark.soak
 def test_a_users_table_in_lake_db_outlives_kills_while_that_is_renewed(campaign, tmp_path):
     """The table lies in the write-ahead log alone, which a crashed shell has left."""
     told = campaign("kill -9 while lake.db is renewed that holds a user's table", 1)

@@ -194,6 +194,7 @@ MEETINGS = [collectors_beside_builds, recovery_beside_a_start]
 
 
 @POSIX
+@pytest.mark.soak
 def test_collectors_and_builds_at_once_lose_nothing(campaign, tmp_path):
     told = campaign("two at once, collectors and builds", 1)
     for seed in told.seeds:

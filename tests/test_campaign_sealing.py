@@ -133,6 +133,7 @@ def test_sealing_may_be_killed_at_every_step(campaign, work, done, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+@pytest.mark.soak
 def test_on_a_full_disk_sealing_stops_in_one_sentence_and_goes_on_later(tmp_path):
     folder = make_over(tmp_path / "lake")
     chance = random.Random(1)

@@ -143,7 +143,13 @@ def test_a_late_trade_of_a_settled_day_is_counted(sealed, tmp_path, change):
     assert BARS in changed_by_more(sealed, tmp_path, change)
 
 
-@pytest.mark.parametrize("change", [quote_again, absent, stalled, appeared])
+NEWS = [
+    absent,
+    *(pytest.param(one, marks=pytest.mark.soak) for one in (quote_again, stalled, appeared)),
+]
+
+
+@pytest.mark.parametrize("change", NEWS)
 def test_news_of_settled_days_are_looked_at(sealed, tmp_path, change):
     changed_by_more(sealed, tmp_path, change)
 
