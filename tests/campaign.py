@@ -1,8 +1,8 @@
 """Campaigns: many seeded rounds of one trial, counted and summed up as a Markdown table.
 
 A short form runs with the suite; the long one is behind the marker `soak`:
-`pytest -m soak -s tests/test_campaign_<name>.py --rounds 100 --seed 7`. A failing round names its
-own seed, with which it can be had again: `--rounds 1 --seed <that>`.
+`pytest -n 0 -m soak -s tests/test_campaign_<name>.py --rounds 100 --seed 7`. A failing round names
+its own seed, with which it can be had again: `--rounds 1 --seed <that>`.
 """
 
 from collections import Counter

@@ -1,6 +1,6 @@
 """`lake collect` keeps its promises under faults, of the exchange and of the machine.
 
-Short by default; the long form is `pytest -m soak -s tests/test_campaign_faults.py --rounds 200`.
+Short by default; long: `pytest -n 0 -m soak -s tests/test_campaign_faults.py --rounds 200`.
 """
 
 import asyncio
