@@ -113,17 +113,17 @@ def test_a_part_is_sealed_when_its_time_is_over_though_no_line_comes(tmp_path):
 def test_a_standing_lane_always_has_an_open_part_and_never_an_empty_sealed_one(tmp_path):
     journal = Journal(tmp_path, standing=(NAME,))
     lane, start = Lane(NAME, Room(), MINUTE_US), micros("2025-10-20T09:58:00")
-    opened = lambda: list(parts(tmp_path, "*.open"))  # noqa: E731
+    opened = lambda: [path.name for path in tmp_path.rglob("*.open")]  # noqa: E731
     lane.add(start, line(start))
     journal.write(lane.take())
     journal.seal_due(start + 2 * MINUTE_US)
-    assert "2025-10-20/part_601.jsonl.open" in opened()
+    assert "part_601.jsonl.open" in opened()
     journal.seal_due(start + 3 * MINUTE_US)
     # The empty part of ten o'clock is not used for a line of eleven.
     later = start + HOUR_US + 2 * MINUTE_US
     lane.add(later, line(later))
     journal.write(lane.take())
-    assert "2025-10-20/part_661.jsonl.open" in opened()
+    assert "part_661.jsonl.open" in opened()
     journal.close()
     assert parts(tmp_path) == {
         "2025-10-20/part_599.jsonl": [start],
@@ -188,4 +188,5 @@ def test_the_list_of_open_folders_is_empty_after_an_orderly_end(tmp_path):
     journal.write(lane.take())
     assert unsealed.folders(tmp_path) == [tmp_path / NAME / "2025-10-20"]
     journal.close()
-    assert unsealed.folders(tmp_path) == []
+    # a folder that changed in the same tick of the clock counts as new, so the list itself is read
+    assert (tmp_path / unsealed.NAME).read_bytes() == b""
