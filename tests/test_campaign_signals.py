@@ -169,6 +169,7 @@ def test_a_replay_that_is_stopped_says_so(tmp_path, number):
     assert code == 0 and "Stopped." in output
 
 
+@pytest.mark.soak
 def test_a_query_that_is_stopped_ends_at_once(two_days, tmp_path):
     query = "select sum(hash(a.range, b.range)) from range(1000000) as a, range(1000000) as b"
     process = started("sql", query, "--config", str(two_days), cwd=tmp_path)
