@@ -28,6 +28,7 @@ SHIPPED = _shipped()
 TESTING = {
     "general.base_path": "testing.base_path",
     "transformer.schedule_minutes": "testing.transform_interval_min",
+    "backfill.days": "testing.backfill_days",
     "macro_minute.schedule_minutes": "testing.macro_interval_min",
     "macro_minute.startup_backfill_days": "testing.macro_lookback_startup_days",
     "macro_minute.runtime_lookback_days": "testing.macro_runtime_lookback_days",

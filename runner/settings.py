@@ -50,6 +50,10 @@ def _rest_url(url: str) -> str | None:
     return _why_not_a_url(url, ("http", "https"))
 
 
+def _own_url(url: str) -> str | None:
+    return _rest_url(url) if url else None
+
+
 def _wss_url(url: str) -> str | None:
     if why := _why_not_a_url(url, ("ws", "wss")):
         return why
@@ -119,6 +123,8 @@ class Exchange(Struct, frozen=True, forbid_unknown_fields=True):
     ]
     rest_url: Annotated[str, _key("an address such as https://api.binance.com", _rest_url)]
     wss_url: Annotated[str, _key("an address such as wss://stream.binance.com:9443", _wss_url)]
+    archive_url: Annotated[str, _key("an address such as https://data.binance.vision", _rest_url)]
+    futures_url: Annotated[str, _key("an address such as https://fapi.binance.com", _rest_url)]
 
     @property
     def stream_url(self) -> str:
@@ -156,6 +162,11 @@ class Repair(Struct, frozen=True, forbid_unknown_fields=True):
     max_ids_per_hole: Annotated[int, _key("a whole number, 0 or more", ge=0, le=2**62)]
 
 
+class Backfill(Struct, frozen=True, forbid_unknown_fields=True):
+    days: Annotated[int, _key("whole days, 1 or more", ge=1, le=10_000)]
+    interval: Annotated[Literal["1m", "1s"], _key("1m or 1s")]
+
+
 class Rules(Struct, frozen=True, forbid_unknown_fields=True):
     max_spread_bps: Annotated[float, _key("basis points, more than 0", gt=0, le=1e6)]
     max_wide_spread_share: Annotated[float, _key("a share from 0 to 1", ge=0, le=1)]
@@ -174,6 +185,12 @@ class MacroMinute(Struct, frozen=True, forbid_unknown_fields=True):
     schedule_minutes: Schedule
     startup_backfill_days: MacroDays
     runtime_lookback_days: MacroDays
+    url: Annotated[str, _key("nothing, or an address such as http://127.0.0.1:8080", _own_url)]
+
+
+class Derivatives(Struct, frozen=True, forbid_unknown_fields=True):
+    schedule_minutes: Schedule
+    startup_backfill_days: MacroDays
 
 
 class Testing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -198,7 +215,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     gapfill: Gapfill
     compact: Compact
     repair: Repair
+    backfill: Backfill
     rules: Rules
     check: Check
     macro_minute: MacroMinute
+    derivatives: Derivatives
     testing: Testing
