@@ -182,7 +182,8 @@ def selected(models: "Models", select: str) -> frozenset[str]:
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """A hint at the nearest known name, or nothing."""
-    close = difflib.get_close_matches(name, list(names), n=1)
+    known = list(names)
+    close = [name.upper()] if name.upper() in known else difflib.get_close_matches(name, known, 1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
@@ -196,9 +197,5 @@ def refuse_unknown(lake: Lake, symbols: frozenset[str]) -> None:
         for name in inventory.symbols(lake.base, exchange)
     }
     for name in sorted(symbols - known):
-        hint = (
-            f"; did you mean {name.upper()!r}?"
-            if name.upper() in known
-            else did_you_mean(name, known)
-        )
+        hint = did_you_mean(name, known)
         raise click.ClickException(f"--symbols: there is nothing of {name} in {lake.base}{hint}")

@@ -4,7 +4,6 @@ In the connection of a validation each day-filed relation bears its own name and
 symbols and days asked for. The files of reports/checked add what is known of files and grid.
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +12,11 @@ from pathlib import Path
 import click
 
 from runner.build import did_you_mean
+from runner.files import sha256
 from runner.look import Look
 from runner.models import Models
-from runner.moments import DAY_US, day_of, microseconds
+from runner.moments import DAY_US, WIDTHS_US, day_of, microseconds
 from runner.publish import sql_text
-
-WIDTHS_US = {"1s": 1_000_000, "1m": 60_000_000}
 
 
 @dataclass(frozen=True)
@@ -99,8 +97,7 @@ class Checked(Look):
             row[0] for row in self.con.execute("select distinct symbol from all_files").fetchall()
         }
         for name in sorted(self.choice.symbols - known):
-            near = f"; did you mean {name.upper()!r}?" if name.upper() in known else ""
-            hint = near or did_you_mean(name, known - {None, "_schema"})
+            hint = did_you_mean(name, known - {None, "_schema"})
             base = self.models.lake.base
             raise click.ClickException(f"--symbols: there is nothing of {name} in {base}{hint}")
 
@@ -124,9 +121,7 @@ class Checked(Look):
             "select file from asked_files semi join archive using (relation, exchange, symbol, day)"
         ).fetchall()
         for (file,) in rows:
-            with Path(file).open("rb") as opened:
-                digest = hashlib.file_digest(opened, "sha256").hexdigest()
-            self.con.execute("insert into hashes values (?, ?)", [file, digest])
+            self.con.execute("insert into hashes values (?, ?)", [file, sha256(Path(file))])
 
 
 def sql_list(names: Iterable[str]) -> str:

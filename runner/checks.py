@@ -11,14 +11,13 @@ import click
 import duckdb
 import msgspec
 
+from runner.asking import Absent, Unreadable, asking, read
 from runner.config import Lake, in_force
 from runner.facts import Facts
 from runner.lock import hold
 from runner.models import Models
 from runner.report import wrapped
-from runner.rules import FAULTS, read
 from runner.sql_files import Model
-from runner.stage import sql_error
 
 COLUMNS = ["verdict", "place", "detail", "advice"]
 VERDICTS = {"PASS": "PASS", "WARN": "PASS_WITH_WARNINGS", "FAIL": "FAIL"}
@@ -86,22 +85,16 @@ def ask(con: duckdb.DuckDBPyConnection, models: Models, model: Model, values: di
     looked_at = models.rendered(model.path, model.keys["checks"], **values)
     absent = model.keys.get("absent")
     try:
-        seen = read(con, looked_at)
-        if absent and not (seen and seen[0][0]):
-            return Line(name, "PASS", f"{absent}.")
-        found, rows = _found(con, model, models.render(model.name, **values))
-    except duckdb.CatalogException as error:
-        if absent is None or "does not exist" not in str(error):
-            raise sql_error(model.path, error) from error
+        with asking(model.path, may_be_absent=absent is not None):
+            seen = read(con, looked_at)
+            if absent and not (seen and seen[0][0]):
+                return Line(name, "PASS", f"{absent}.")
+            found, rows = _found(con, model, models.render(model.name, **values))
+    except Absent:
         return Line(name, "PASS", f"{absent}.")
-    except FAULTS as error:
-        raise sql_error(model.path, error) from error
-    except duckdb.InterruptException:
-        raise
-    except duckdb.Error as error:
-        why = " ".join(str(error).split())
+    except Unreadable as error:
         advice = "move the file that it names away and run `lake build`"
-        return Line(name, "FAIL", f"could not be checked: {why}; {advice}.", 1)
+        return Line(name, "FAIL", f"could not be checked: {error}; {advice}.", 1)
     if not found:
         return Line(name, "PASS", f"{model.sentence.removesuffix('.')}: {seen[0][0]}.")
     return Line(name, rows[0][0], _sentence(found, rows), found, [_told(row) for row in rows])

@@ -12,15 +12,14 @@ import click
 import duckdb
 
 from runner import archive, inventory, notes, packed
+from runner.files import sha256
 from runner.lock import is_held
 from runner.look import Look
 from runner.models import Models
-from runner.moments import DAY_US
+from runner.moments import DAY_US, WIDTHS_US, day_number
 from runner.orphans import look_through
 from runner.paths import PART, encode, is_day
-from runner.seals import day_number
 
-MINUTE_US = 60_000_000
 ALL_DAYS = {"from_day": "0001-01-01", "until_day": "9999-12-31", "is_wanted": "true"}
 ALL_TIMES = {"tf": "1s", "from_us": 0, "to_us": 2**62}
 TABLES = {
@@ -115,7 +114,7 @@ class Facts(Look):
         path = self.base / file
         if not path.is_file():
             return file, path.as_posix(), None, None
-        digest = packed.sha256(path) if is_recent or self.is_deep else None
+        digest = sha256(path) if is_recent or self.is_deep else None
         return file, path.as_posix(), path.stat().st_size, digest
 
     def _sums(self) -> Iterable[tuple[str, str]]:
@@ -155,7 +154,7 @@ def _begun_us(folder: Path) -> int | None:
     """When the newest loose raw part of a symbol was begun, by its name; None without any."""
     days = [day for day in inventory.folders(folder) if is_day(day.name)]
     found = [
-        day_number(day.name) * DAY_US + (int(match[1]) - 1) * MINUTE_US
+        day_number(day.name) * DAY_US + (int(match[1]) - 1) * WIDTHS_US["1m"]
         for day in days[-1:]
         for path in day.iterdir()
         if (match := PART.match(path.name.removesuffix(".open")))

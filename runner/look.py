@@ -9,10 +9,10 @@ from pathlib import Path
 
 import duckdb
 
-from runner import catalog
+from runner import catalog, sql_files
+from runner.asking import FAULTS, READS
 from runner.models import Models
 from runner.publish import file_list, sql_text
-from runner.rules import FAULTS, READS
 from runner.stage import sql_error
 
 OF_FILES = {
@@ -72,8 +72,7 @@ class Look:
     def sql(self, name: str, folder: str = "checked", **values) -> str:
         """The SQL of a file in reports/, rendered for this range."""
         path = self.models.file(f"reports/{folder}/{name}.sql")
-        text = path.read_text(encoding="utf-8")
-        return self.models.rendered(path, text, **{**self.values, **values})
+        return self.models.rendered(path, sql_files.read(path), **{**self.values, **values})
 
     def make(self, file: str, name: str | None = None, kind: str = "table", **values) -> None:
         """Make a relation of a file in reports/checked."""

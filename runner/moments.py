@@ -7,6 +7,16 @@ import click
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_US = 86_400_000_000
 HOURS_A_DAY = 24
+SECOND_US = 1_000_000
+# How long a bar is.
+WIDTHS_US = {
+    "1s": SECOND_US,
+    "1m": 60 * SECOND_US,
+    "5m": 300 * SECOND_US,
+    "15m": 900 * SECOND_US,
+    "1h": 3600 * SECOND_US,
+    "1d": DAY_US,
+}
 
 
 class Moment(click.ParamType):

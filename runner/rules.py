@@ -14,21 +14,14 @@ import click
 import duckdb
 import msgspec
 
+from runner.asking import Absent, Unreadable, asking, read
 from runner.models import Models
 from runner.sql_files import Model
-from runner.stage import sql_error
 
 COLUMNS = ["exchange", "symbol", "window_start", "detail"]
 SEVERITIES = ("critical", "major", "minor")
 CHECKED = "select count(*) from checked_bars"
 ROWS_SHOWN = 25
-
-# DuckDB opens a Parquet file twice: where a build replaces it in between, a read may fail, though
-# never be wrong, and is done once more.
-READS = 3
-
-# What is wrong with the SQL itself; all other errors are of the data that it reads.
-FAULTS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -89,36 +82,21 @@ def check(con: duckdb.DuckDBPyConnection, models: Models, rule: Model, values: d
     }
     absent = rule.keys.get("absent")
     try:
-        [(checked,)] = read(con, keys.get("checks", CHECKED))
-        if not checked:
-            return Result(*about, "not applicable", why=absent or "nothing to check")
-        violations, rows = _violations(con, rule, sql)
-    except duckdb.CatalogException as error:
-        if absent is None or "does not exist" not in str(error):
-            raise sql_error(rule.path, error) from error
+        with asking(rule.path, may_be_absent=absent is not None):
+            [(checked,)] = read(con, keys.get("checks", CHECKED))
+            if not checked:
+                return Result(*about, "not applicable", why=absent or "nothing to check")
+            violations, rows = _violations(con, rule, sql)
+    except Absent:
         return Result(*about, "not applicable", why=absent)
-    except FAULTS as error:
-        raise sql_error(rule.path, error) from error
-    except duckdb.InterruptException:
-        raise
-    except duckdb.Error as error:
-        return Result(*about, "not checked", why=" ".join(str(error).split()))
+    except Unreadable as error:
+        return Result(*about, "not checked", why=str(error))
     checked, outcome = int(checked), "broken" if violations else "kept"
     most = float(keys.get("fails_from", "inf"))
     fails = bool(violations) and (
         rule.keys["severity"] == "critical" or violations >= most * checked
     )
     return Result(*about, outcome, checked, violations, fails, rows=rows)
-
-
-def read(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple]:
-    """The rows of a query; asked again where a build replaces a file at that moment."""
-    for _ in range(READS - 1):
-        try:
-            return con.execute(sql).fetchall()
-        except (duckdb.IOException, duckdb.InvalidInputException):
-            continue
-    return con.execute(sql).fetchall()
 
 
 def _violations(

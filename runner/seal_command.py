@@ -1,10 +1,14 @@
 """The commands that seal days and free room: compact, prune."""
 
 import re
+from typing import TYPE_CHECKING
 
 import click
 
 from runner.command import config_option, day_option, symbols_option
+
+if TYPE_CHECKING:
+    from runner.prune import Pruning, Spare
 
 
 def _days(context: click.Context, parameter: click.Parameter, value: str) -> int:
@@ -68,8 +72,6 @@ def prune(ctx, days, symbols, yes, config_file) -> None:
     Example:
       lake prune --raw-older-than 14d
     """
-    from loguru import logger
-
     from runner import logs
     from runner.config import load
     from runner.prune import Pruning
@@ -78,22 +80,35 @@ def prune(ctx, days, symbols, yes, config_file) -> None:
     logs.setup(lake, "transformer", debug=(ctx.obj or {}).get("debug", False))
     with Pruning(lake, days, symbols) as pruning:
         found, kept = pruning.look()
+        _show(found, kept, days)
+        if yes:
+            _remove(pruning, found)
+    if yes or not found:
+        return
+    total = sum(one.bytes for one in found) / 1e6
+    if not click.confirm(f"Remove {len(found):,} files, {total:,.1f} MB?"):
+        click.echo("nothing was removed")
+        return
+    # nothing is held while a person thinks, so it is looked at once more
+    with Pruning(lake, days, symbols) as pruning:
+        _remove(pruning, [one for one in pruning.look()[0] if one in found])
+
+
+def _show(found: list["Spare"], kept: list[str], days: int) -> None:
     for line in kept:
         click.echo(f"kept   {line}")
     for one in found:
         click.echo(f"frees  {one.path} ({one.bytes / 1e6:,.1f} MB)")
     if not found:
         click.echo(f"nothing to remove: no packed raw is {days} days old and safe to remove")
-        return
-    total = sum(one.bytes for one in found) / 1e6
-    if not yes and not click.confirm(f"Remove {len(found):,} files, {total:,.1f} MB?"):
-        click.echo("nothing was removed")
-        return
-    # nothing is held while a person thinks, so it is looked at once more
-    with Pruning(lake, days, symbols) as pruning:
-        safe = [one for one in pruning.look()[0] if one in found]
-        for one in safe:
-            pruning.remove(one)
-            logger.info("removed {}", one.path)
-    total = sum(one.bytes for one in safe) / 1e6
-    click.echo(f"removed {len(safe):,} files, {total:,.1f} MB")
+
+
+def _remove(pruning: "Pruning", safe: list["Spare"]) -> None:
+    from loguru import logger
+
+    for one in safe:
+        pruning.remove(one)
+        logger.info("removed {}", one.path)
+    if safe:
+        total = sum(one.bytes for one in safe) / 1e6
+        click.echo(f"removed {len(safe):,} files, {total:,.1f} MB")

@@ -6,25 +6,23 @@ note, or where anything of it differs, every day is planned. Only days before al
 can be settled, so that a build does not take longer the more sealed days lie behind it.
 """
 
-import functools
 from collections.abc import Iterable
-from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import msgspec
 
-from runner import unchanged
+from runner.files import write_whole
 from runner.inventory import Symbol, day_folders
 from runner.metadata import Metadata, Published
 from runner.models import Models
+from runner.moments import DAY_US, day_number, day_text, hours_of
 from runner.paths import HOUR_US, encode
 from runner.publish import target
 from runner.stage import run
-from runner.ticks import HOURS, day_text, hours_of
+from runner.ticks import HOURS
 from runner.unchanged import Stamp, stamp
 
-DAY_US = 24 * HOUR_US
 NEVER = "9999-12-31"
 # Where notes tell of ids, and in which of the two rows of numbers these are.
 IDS = {"trade_hours": "trades", "absent": "trades", "quote_hours": "quotes"}
@@ -111,8 +109,7 @@ class Settled:
                 files[str(path)] = (seen.size, seen.mtime_ns) if seen else None
         if context := self._context(edge):
             basis = Basis(edge, self._last(published, edge), context, files, days)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_bytes(msgspec.msgpack.encode(basis))
+            write_whole(self.path, msgspec.msgpack.encode(basis))
 
     def _days(self, edge: str) -> dict[str, list[str]]:
         """The days up to one that have a folder, by relation."""
@@ -131,7 +128,7 @@ class Settled:
         at_edge = [published[stream][edge][1].note for stream in HOURS]
         has_both = all(note[key] for note, key in zip(at_edge, HOURS.values(), strict=True))
         later = [*_after(published, edge), *self.symbol.staged.values()]
-        before = (date.fromisoformat(edge) - timedelta(days=1)).isoformat()
+        before = day_text(day_number(edge) - 1)
         return (
             has_both
             and _follow(at_edge, self._last(published, before))
@@ -156,12 +153,7 @@ class Settled:
             return None
         run(self.con, self.models, "past_connections", {"to_us": end_us})
         content = self.con.execute("select content from past_connections").fetchone()[0]
-        return f"{_program(self.models)} {content}"
-
-
-@functools.cache  # one Models object lives as long as one command
-def _program(models: Models) -> str:
-    return unchanged.program(models.lake)
+        return f"{self.models.known.program} {content}"
 
 
 def _first_open(symbol: Symbol) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from runner.command import config_option
-from runner.moments import Moment, iso
-from runner.slice_request import SOURCES, WIDTHS_US, Request
+from runner.moments import WIDTHS_US, Moment, iso
+from runner.slice_request import SOURCES, Request
 
 ENDINGS = {".parquet": "parquet", ".csv": "csv"}
 SYMBOLS_NAMED = 5

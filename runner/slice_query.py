@@ -4,10 +4,11 @@ from pathlib import Path
 
 import duckdb
 
+from runner.asking import FAULTS
 from runner.models import Models
+from runner.moments import WIDTHS_US
 from runner.publish import sql_text
-from runner.rules import FAULTS
-from runner.slice_request import SOURCES, WIDTHS_US, Request
+from runner.slice_request import SOURCES, Request
 from runner.sql_files import read
 from runner.stage import sql_error
 

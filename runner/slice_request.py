@@ -5,16 +5,6 @@ from pathlib import Path
 
 from runner.moments import iso
 
-SECOND_US = 1_000_000
-WIDTHS_US = {
-    "1s": SECOND_US,
-    "1m": 60 * SECOND_US,
-    "5m": 300 * SECOND_US,
-    "15m": 900 * SECOND_US,
-    "1h": 3600 * SECOND_US,
-    "1d": 86_400 * SECOND_US,
-}
-
 
 @dataclass(frozen=True)
 class Source:

@@ -22,10 +22,10 @@ from runner.files import sha256
 from runner.inventory import exchanges, published_days
 from runner.inventory import symbols as symbols_of
 from runner.models import Models
-from runner.moments import day_of, iso
+from runner.moments import WIDTHS_US, day_of, iso
 from runner.publish import move, scan, sql_text
 from runner.slice_query import Query
-from runner.slice_request import SOURCES, WIDTHS_US, Request
+from runner.slice_request import SOURCES, Request
 
 # With more threads a wide machine would need more memory; the bytes do not depend on them. See
 # runner/engine.py for the statistics.
@@ -117,7 +117,7 @@ class _Slicer:
         known = sorted({symbol for _, symbol in pairs})
         for name in self.request.symbols:
             if name not in known:
-                hint = did_you_mean(name if name.upper() not in known else name.upper(), known)
+                hint = did_you_mean(name, known)
                 raise click.ClickException(
                     f"--symbols: there are no {self.request.source} of {name!r} in this lake{hint}"
                 )

@@ -9,13 +9,13 @@ from pathlib import Path
 import duckdb
 
 from runner import sql_files
+from runner.asking import Absent, Unreadable, asking, read
 from runner.checked import Checked, Choice
 from runner.config import Lake, in_force
 from runner.models import Models
 from runner.moments import iso
 from runner.report import Report, Section
-from runner.rules import FAULTS, Result, check, read, rules
-from runner.stage import sql_error
+from runner.rules import Result, check, rules
 
 # Each file is a table of the report: its title, a note on it, and what to say where it is empty.
 SECTIONS = "reports/validation"
@@ -106,17 +106,12 @@ def _section(checked: Checked, path: Path) -> Section:
     note = checked.models.rendered(path, _note(text), **checked.values)
     absent = keys.get("absent", "nothing to show")
     try:
-        cursor = checked.con.execute(sql)
-    except duckdb.CatalogException as error:
-        if "absent" not in keys or "does not exist" not in str(error):
-            raise sql_error(path, error) from error
+        with asking(path, may_be_absent="absent" in keys):
+            cursor = checked.con.execute(sql)
+    except Absent:
         return Section(sentence, note, absent)
-    except FAULTS as error:
-        raise sql_error(path, error) from error
-    except duckdb.InterruptException:
-        raise
-    except duckdb.Error as error:
-        return Section(sentence, note, f"not known: {' '.join(str(error).split())}")
+    except Unreadable as error:
+        return Section(sentence, note, f"not known: {error}")
     columns = [column[0] for column in cursor.description]
     rows = cursor.fetchall()
     return Section(sentence, note, "" if rows else absent, columns, rows)

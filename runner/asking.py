@@ -1,0 +1,52 @@
+"""Asking a lake's files: why a question fails, and asking again where a build replaces a file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from runner.stage import sql_error
+
+# DuckDB opens a Parquet file twice: where a build replaces it in between, a read may fail, though
+# never be wrong, and is done once more.
+READS = 3
+
+# What is wrong with the SQL itself; all other errors are of the data that it reads.
+FAULTS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+
+
+class Absent(Exception):
+    """The relation that is asked is not there, and need not be."""
+
+
+class Unreadable(Exception):
+    """A file that the answer needs cannot be read: DuckDB's reason in one line."""
+
+
+@contextmanager
+def asking(path: Path, may_be_absent: bool) -> Iterator[None]:
+    """Tell apart why the SQL of `path` fails: Absent, Unreadable, or ClickException where the SQL
+    itself is at fault.
+    """
+    try:
+        yield
+    except FAULTS as error:
+        is_absent = isinstance(error, duckdb.CatalogException) and "does not exist" in str(error)
+        if may_be_absent and is_absent:
+            raise Absent from error
+        raise sql_error(path, error) from error
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        raise Unreadable(" ".join(str(error).split())) from error
+
+
+def read(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple]:
+    """The rows of a query; asked again where a build replaces a file at that moment."""
+    for _ in range(READS - 1):
+        try:
+            return con.execute(sql).fetchall()
+        except (duckdb.IOException, duckdb.InvalidInputException):
+            continue
+    return con.execute(sql).fetchall()
