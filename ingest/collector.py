@@ -10,15 +10,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import click
-from aiohttp import ClientSession
 from loguru import logger
 
-from ingest import rest, sessions, table
+from ingest import sessions, table
 from ingest.backoff import Backoff
 from ingest.buffer import Lane, Room
 from ingest.clock import Clock
 from ingest.connections import Connections
 from ingest.feed import Desk
+from ingest.http import SPOT, Host
 from ingest.journal import Journal
 from ingest.meter import Meter
 from ingest.plan import Plan, check_symbols, mode_of, plan
@@ -97,11 +97,11 @@ async def run(
     """
     with hold(lake.base / LOCK, DOING, others_s=RECOVERY_S):
         _make_ready(lake)
-        async with rest.session(plan.rest_url) as http:
-            clock = Clock()
-            mode = await mode_of(lake, plan, http, clock)
-            await check_symbols(plan, http)
-            made = _Run(lake, plan, clock, mode, room or Room(), http)
+        clock = Clock()
+        async with Host(plan.rest_url, SPOT, clock) as host:
+            mode = await mode_of(lake, plan, host, clock)
+            await check_symbols(plan, host)
+            made = _Run(lake, plan, clock, mode, room or Room(), host)
             made.connections.on_reconnect = on_reconnect
             return await made.collect(stop)
 
@@ -124,7 +124,7 @@ class _Run:
     """Everything of one run: made, running, taken down in order."""
 
     def __init__(
-        self, lake: Lake, plan: Plan, clock: Clock, mode: str, room: Room, http: ClientSession
+        self, lake: Lake, plan: Plan, clock: Clock, mode: str, room: Room, host: Host
     ) -> None:
         settings = lake.config.collector
         interval_us = settings.write_interval_sec * 1_000_000
@@ -140,7 +140,7 @@ class _Run:
         backoff = Backoff(
             settings.reconnect_backoff, settings.max_reconnect_backoff, clock.of_connection()
         )
-        self.connections = Connections(plan, self.desk, self.log, self.writer, http, backoff)
+        self.connections = Connections(plan, self.desk, self.log, self.writer, host, backoff)
         self.ended = OVER
 
     async def collect(self, stop: asyncio.Event | None) -> Summary:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 
-import aiohttp
 import click
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, InvalidURI
@@ -15,6 +14,7 @@ from ingest.calm import Calm
 from ingest.drops import Drops
 from ingest.feed import Desk, Feed
 from ingest.frames import Socket
+from ingest.http import Host, NoAnswer, on_loopback
 from ingest.link import Link
 from ingest.plan import Plan
 from ingest.pulse import Stall, Watch
@@ -46,7 +46,7 @@ class Connections:
         desk: Desk,
         log: SessionLog,
         writer: Writer,
-        http: aiohttp.ClientSession,
+        host: Host,
         backoff: Backoff,
     ) -> None:
         self.finished = asyncio.Event()
@@ -55,7 +55,7 @@ class Connections:
         self.reconnects = self.dropped = 0
         self.offset_us: int | None = None
         self._plan, self._desk, self._log = plan, desk, log
-        self._writer, self._http, self._backoff = writer, http, backoff
+        self._writer, self._host, self._backoff = writer, host, backoff
         self._clock = desk.clock
         self._calm = Calm()
         self._patience: dict[str, float] = {}
@@ -105,7 +105,7 @@ class Connections:
         sockets = connect(
             binance.url(self._plan.wss_url),
             create_connection=Socket,
-            proxy=None if rest.on_loopback(self._plan.wss_url) else True,
+            proxy=None if on_loopback(self._plan.wss_url) else True,
             compression=None,  # a core spent on inflating costs more than the bandwidth
             process_exception=self._connect_failed,
             reconnect_delays=lambda: self._backoff,
@@ -229,9 +229,9 @@ class Connections:
     async def _read_clock(self) -> rest.Reading | None:
         """The exchange's clock; None, with a warning, when it does not answer."""
         try:
-            reading = await rest.clock_offset(self._http, self._plan.rest_url)
-        except rest.Unreachable as error:
-            self._calm.say("WARNING", "no clock offset from {}: {}", self._plan.rest_url, error)
+            reading = await rest.clock_offset(self._host)
+        except NoAnswer as error:
+            self._calm.say("WARNING", "no clock offset from {}: {}", self._host.url, error.why)
             return None
         if (reading.speed is None) == self._clock.replay:
             now, was = ("a replay", "live") if reading.speed else ("live", "a replay")

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import click
-from aiohttp import ClientSession
 from loguru import logger
 
 from ingest import rest, sessions
 from ingest.binance import STREAMS, STREAMS_PER_CONNECTION
 from ingest.clock import Clock
+from ingest.http import Host, NoAnswer
 from runner.config import Lake
 
 
@@ -40,12 +40,12 @@ def plan(
     return Plan(chosen, ws_url or exchange.wss_url, rest_url or exchange.rest_url, duration_s)
 
 
-async def mode_of(lake: Lake, plan: Plan, http: ClientSession, clock: Clock) -> str:
+async def mode_of(lake: Lake, plan: Plan, host: Host, clock: Clock) -> str:
     """ "live" or "replay", as the time endpoint says; refused when the lake holds the other."""
     try:
-        reading = await rest.clock_offset(http, plan.rest_url)
-    except rest.Unreachable as error:
-        logger.warning("{} does not tell the time ({}): taken as live", plan.rest_url, error)
+        reading = await rest.clock_offset(host)
+    except NoAnswer as error:
+        logger.warning("{} does not tell the time ({}): taken as live", plan.rest_url, error.why)
         reading = None
     if reading and reading.speed:
         clock.follow(reading.recv_us, reading.speed)
@@ -60,12 +60,12 @@ async def mode_of(lake: Lake, plan: Plan, http: ClientSession, clock: Clock) -> 
     return mode
 
 
-async def check_symbols(plan: Plan, http: ClientSession) -> None:
+async def check_symbols(plan: Plan, host: Host) -> None:
     """ClickException that names the symbols which the exchange does not have."""
     try:
-        unknown = await rest.unknown_symbols(http, plan.rest_url, plan.symbols)
-    except rest.Unreachable as error:
-        logger.warning("the symbols could not be checked at {}: {}", plan.rest_url, error)
+        unknown = await rest.unknown_symbols(host, plan.symbols)
+    except NoAnswer as error:
+        logger.warning("the symbols could not be checked at {}: {}", plan.rest_url, error.why)
         return
     if unknown:
         told = ", ".join(
