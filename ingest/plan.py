@@ -50,14 +50,19 @@ async def mode_of(lake: Lake, plan: Plan, host: Host, clock: Clock) -> str:
     if reading and reading.speed:
         clock.follow(reading.recv_us, reading.speed)
     mode = "replay" if clock.replay else "live"
+    refuse_other(lake, mode, plan.wss_url)
+    return mode
+
+
+def refuse_other(lake: Lake, mode: str, address: str) -> None:
+    """Refuse to bring an address that is "live" into a lake of replays, or the reverse."""
     before = sessions.mode_of_lake(lake.base / "raw")
     if before not in (None, mode):
         kinds = {"live": "live data", "replay": "a replay"}
         raise click.ClickException(
-            f"{lake.base} holds {kinds[before]} and {plan.wss_url} is {kinds[mode]}: the two are"
-            " not mixed, use another folder (lake init makes one)"
+            f"{lake.base} holds {kinds[before]} and {address} is {kinds[mode]}: the two are not"
+            " mixed, use another folder (lake init makes one)"
         )
-    return mode
 
 
 async def check_symbols(plan: Plan, host: Host) -> None:
