@@ -59,6 +59,11 @@ class Clock:
         """Whether this is the clock of a replay."""
         return self.speed is not None
 
+    @property
+    def pace(self) -> float | None:
+        """A replay's speed, 0.0 for one that is sent as fast as it is read; None live."""
+        return 0.0 if self._full_speed else self.speed
+
     def of_connection(self) -> "Clock | Even":
         """The time of a connection that is opened now, and of whatever must not jump."""
         return self if self.replay else Even()

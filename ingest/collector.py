@@ -4,6 +4,7 @@ reader (connections, link, feed) → lanes in memory (buffer) → writer → jou
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import click
 from loguru import logger
 
-from ingest import sessions, table
+from ingest import sessions, status, table
 from ingest.backoff import Backoff
 from ingest.buffer import Lane, Room
 from ingest.clock import Clock
@@ -27,6 +28,7 @@ from ingest.sessions import SessionLog
 from ingest.stop import stop_on_signals
 from ingest.unsealed import Unsealed
 from ingest.writer import Writer
+from runner import logs
 from runner.config import Lake
 from runner.lock import hold
 from runner.paths import encode
@@ -134,7 +136,8 @@ class _Run:
         self.plan, self.clock, self.mode = plan, clock, mode
         self.log = SessionLog(diary, clock.heard_until)
         self.desk = Desk(clock, room, lanes, {s: Meter() for s in plan.symbols}, rejects)
-        journal = Journal(lake.base / "raw", standing=(sessions.LANE,))
+        self.base, self.started_us = lake.base, clock.now()
+        self.journal = journal = Journal(lake.base / "raw", standing=(sessions.LANE,))
         # The session log first: a connection is on disk before its lines are.
         self.writer = Writer(journal, [diary, *lanes.values(), rejects], room, clock)
         backoff = Backoff(
@@ -155,6 +158,7 @@ class _Run:
         self.log.note("start", mode=self.mode, detail=self.plan.wss_url)
         self.connections.start()
         work = [self.writer.run(), self._tell_drops(), self._time_out(end), self._show()]
+        work.append(status.keep(self.base, self._status))
         tasks = [asyncio.create_task(one) for one in work]
         ends = [asyncio.create_task(self.connections.finished.wait())]
         ends.append(asyncio.create_task(stop.wait()))
@@ -183,6 +187,7 @@ class _Run:
         results = await asyncio.gather(*tasks, return_exceptions=True)
         self.log.note("stop", detail=self.ended)
         lost = await asyncio.to_thread(self.writer.close)
+        status.write(self.base, self._status(self.ended))
         if lost:
             logger.error("{} raw lines were lost: the disk did not take them", lost)
         for result in results:
@@ -209,6 +214,31 @@ class _Run:
     async def _show(self) -> None:
         made = self.connections
         await table.show(self.desk.meters, lambda: made.offset_us, lambda: made.reconnects)
+
+    def _status(self, ended: str | None = None) -> status.Status:
+        """What other processes may know of this run now."""
+        made, meters = self.connections, self.desk.meters
+        return status.Status(
+            pid=os.getpid(),
+            mode=self.mode,
+            now_us=self.clock.now(),
+            written_us=status.machine_us(),
+            started_us=self.started_us,
+            speed=self.clock.pace,
+            connections=made.heard,
+            reconnects=made.reconnects,
+            rejected=self.desk.rejected,
+            dropped=made.dropped_so_far,
+            parts=self.journal.begun,
+            warnings=logs.warned(),
+            refusing=self.writer.failing,
+            clock_offset_us=made.offset_us,
+            symbols={
+                name: status.Symbol(meter.seen_us, meter.trades, meter.quotes)
+                for name, meter in meters.items()
+            },
+            ended=ended,
+        )
 
     def _summary(self, lost: int) -> Summary:
         meters = self.desk.meters.values()

@@ -64,6 +64,16 @@ class Connections:
         self._made = 0
         self._closing = False
 
+    @property
+    def heard(self) -> int:
+        """How many connections have brought data and are not lost yet."""
+        return sum(link.feed.heard for link in self._links)
+
+    @property
+    def dropped_so_far(self) -> int:
+        """Messages that found no room, also on the connections that go on."""
+        return self.dropped + sum(drops.total for drops in self._links.values())
+
     def start(self) -> None:
         """Open the first connection."""
         self._spawn(self._follow(None))

@@ -129,7 +129,7 @@ class Feed:
             trade = frame.data
             if trade.s != symbol:
                 raise Refused(f"a trade of {trade.s} in the stream of {symbol}")
-            watch.heard_us = recv_us = stamp(frame)
+            watch.heard_us = meter.seen_us = recv_us = stamp(frame)
             if b"\\" in payload:
                 trade.p, trade.q = text(trade.p), text(trade.q)
             note(recv_us, trade.t)
@@ -155,7 +155,7 @@ class Feed:
             quote = frame.data
             if quote.s != symbol:
                 raise Refused(f"a quote of {quote.s} in the stream of {symbol}")
-            watch.heard_us = pulse.quote_us = recv_us = stamp(frame)
+            watch.heard_us = meter.seen_us = pulse.quote_us = recv_us = stamp(frame)
             if b"\\" in payload:
                 quote.b, quote.a = text(quote.b), text(quote.a)
                 quote.B, quote.A = text(quote.B), text(quote.A)
@@ -170,6 +170,7 @@ class Feed:
 
     def _kline_handler(self, symbol: str) -> Handler:
         watch, stamp, pulse = self._watch, self._stamp(), self._watch.pulses[symbol]
+        meter = self._desk.meters[symbol]
         decode = self._decoder(binance.KlineFrame, binance.LiveKlineFrame)
 
         def on_kline(payload: bytes) -> None:
@@ -177,7 +178,7 @@ class Feed:
             event = frame.data
             if event.s != symbol:
                 raise Refused(f"a kline of {event.s} in the stream of {symbol}")
-            watch.heard_us = recv_us = stamp(frame)
+            watch.heard_us = meter.seen_us = recv_us = stamp(frame)
             pulse.beat(recv_us, event.k.n, event.k.L)
 
         return on_kline

@@ -36,9 +36,13 @@ class _Lot:
 
 
 class Journal:
-    """All open parts under raw/. `standing`: lanes in which there is always an open part."""
+    """All open parts under raw/. `standing`: lanes in which there is always an open part.
+
+    `begun`: how many parts were opened so far.
+    """
 
     def __init__(self, raw: Path, standing: tuple[str, ...] = ()) -> None:
+        self.begun = 0
         self._raw = raw
         self._standing = standing
         self._unsealed = Unsealed(raw)
@@ -118,6 +122,7 @@ class Journal:
     def _open(self, lane: str, number: int, first_us: int, cut_us: int) -> Part:
         """Open the lane's next part, then let the one before go to be sealed."""
         part = Part(self._raw / lane, first_us)
+        self.begun += 1
         try:
             self._unsealed.note(part.folder)
         except OSError:

@@ -7,12 +7,15 @@ SAMPLES = 2000
 
 
 class Meter:
-    """The newest of one symbol. Latencies in µs: receive time minus event time, uncorrected."""
+    """The newest of one symbol. Latencies in µs: receive time minus event time, uncorrected.
 
-    __slots__ = ("trades", "quotes", "price", "bid", "ask", "latencies")
+    `seen_us`: when its newest message of any kind came, 0 = none yet.
+    """
+
+    __slots__ = ("trades", "quotes", "price", "bid", "ask", "latencies", "seen_us")
 
     def __init__(self) -> None:
-        self.trades = self.quotes = 0
+        self.trades = self.quotes = self.seen_us = 0
         self.price = self.bid = self.ask = ""
         self.latencies: deque[int] = deque(maxlen=SAMPLES)
 

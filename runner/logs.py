@@ -12,17 +12,19 @@ from loguru import logger
 
 from runner.config import Lake
 
+Log = Literal["collector", "transformer", "validation", "run"]
 DAYS_KEPT = 14
 SECONDS_BETWEEN_COMPLAINTS = 60
 LINE = "{time:YYYY-MM-DD HH:mm:ss.SSS!UTC}Z <level>{level: <7}</level> {message}{extra[_why]}"
 
 
-def setup(lake: Lake, name: Literal["collector", "transformer", "validation"], debug=False) -> None:
-    """Send loguru's lines to stderr and <base>/logs/<name>.log; times are UTC.
+def setup(lake: Lake, name: Log, debug=False) -> None:
+    """Send loguru's lines to stderr and <name>.log in the lake's log folder; times are UTC.
 
     A line that the command prints itself is bound to `printed` and goes into the file only.
     `debug`: also lines of level DEBUG, and stack traces; else an exception is one sentence.
     """
+    _warned.count = 0
     level = "DEBUG" if debug else lake.config.general.log_level
     # diagnose=False: it prints the values of variables, which may be whole messages.
     shared = {"level": level, "format": _line(debug), "backtrace": False, "diagnose": False}
@@ -35,7 +37,8 @@ def setup(lake: Lake, name: Literal["collector", "transformer", "validation"], d
             filter=lambda record: not record["extra"].get("printed"),
             **shared,
         )
-    file = lake.base / "logs" / f"{name}.log"
+    logger.add(_warned.add, level="WARNING", format="")
+    file = folder(lake) / f"{name}.log"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.open("a").close()
@@ -43,6 +46,29 @@ def setup(lake: Lake, name: Literal["collector", "transformer", "validation"], d
         logger.warning(f"no log file is kept: {file} cannot be written ({error.strerror})")
     else:
         logger.add(_DailyFile(file), **shared)
+
+
+def folder(lake: Lake) -> Path:
+    """Where the log files of a lake lie; those of test runs have a folder of their own."""
+    return lake.base / "logs" / "test" if lake.testing else lake.base / "logs"
+
+
+def warned() -> int:
+    """How many warnings and errors were logged since `setup`."""
+    return _warned.count
+
+
+class _Count:
+    """Counts lines."""
+
+    count = 0
+
+    def add(self, line: str) -> None:
+        """Count a line, whatever it says."""
+        self.count += 1
+
+
+_warned = _Count()
 
 
 def _line(debug: bool):
