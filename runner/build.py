@@ -16,7 +16,7 @@ import click
 from loguru import logger
 
 from ingest.recover import recover
-from runner import unchanged
+from runner import supervised, unchanged
 from runner.config import Lake
 from runner.lock import hold, is_held
 
@@ -131,6 +131,7 @@ def build(
             if not dry_run and not report.failed and choice == EVERYTHING:
                 unchanged.note(lake, found)
     report.seconds = time.monotonic() - started
+    supervised.count(files=len(report.units), rows=report.rows)
     return report
 
 

@@ -35,6 +35,10 @@ TESTING = {
 }
 
 
+# Set to 1 by a test run for the commands that it starts.
+TESTING_CHILD = "LAKE_TESTING"
+
+
 @dataclass(frozen=True)
 class Lake:
     """A lake: its settings in force and where it lies. All paths are absolute."""
@@ -53,12 +57,12 @@ class Lake:
 def load(path: Path | None = None, testing: bool = False) -> Lake:
     """The lake of a config.yml, or of the folder that holds one; ClickException with all problems.
 
-    `testing`: the flag; `testing.enabled` in the file does the same.
+    `testing`: the flag; `testing.enabled` in the file and LAKE_TESTING=1 do the same.
     """
     file = _find(path)
     tree, origins = _merged(file)
     settings = msgspec.convert(tree, Config)
-    testing = testing or settings.testing.enabled
+    testing = testing or settings.testing.enabled or os.environ.get(TESTING_CHILD) == "1"
     if testing:
         for key, test_key in TESTING.items():
             _put(tree, key, _at(tree, test_key))

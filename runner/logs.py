@@ -10,6 +10,7 @@ from typing import Literal
 
 from loguru import logger
 
+from runner import supervised
 from runner.config import Lake
 
 Log = Literal["collector", "transformer", "validation", "run"]
@@ -29,7 +30,8 @@ def setup(lake: Lake, name: Log, debug=False) -> None:
     # diagnose=False: it prints the values of variables, which may be whole messages.
     shared = {"level": level, "format": _line(debug), "backtrace": False, "diagnose": False}
     logger.remove()
-    if sys.stderr is not None:  # there is none under pythonw
+    # There is no stderr under pythonw; of a child of `lake run` only what it prints is read.
+    if sys.stderr is not None and not supervised.is_begun():
         # sys.stderr is looked up at each line: a live table on the terminal takes its place.
         logger.add(
             lambda text: sys.stderr.write(text),

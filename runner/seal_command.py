@@ -35,13 +35,14 @@ def compact(ctx, day, symbols, config_file) -> None:
     """
     from loguru import logger
 
-    from runner import logs
+    from runner import logs, supervised
     from runner.compact import compact as run_compact
     from runner.config import load
 
     lake = load(config_file)
     logs.setup(lake, "transformer", debug=(ctx.obj or {}).get("debug", False))
     done = run_compact(lake, day, symbols)
+    supervised.count(sealed=len(done.sealed), waiting=len(done.waiting))
     for line in done.told():
         click.echo(line)
         logger.bind(printed=True).info(line)

@@ -156,6 +156,7 @@ class Gapfill(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Compact(Struct, frozen=True, forbid_unknown_fields=True):
     lateness_minutes: Annotated[int, _key("whole minutes from 0 to 1440", ge=0, le=1440)]
+    prune_raw_days: Annotated[int, _key("whole days, 0 (never) or more", ge=0, le=10_000)]
 
 
 class Repair(Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,6 +179,11 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
 class Check(Struct, frozen=True, forbid_unknown_fields=True):
     max_age_minutes: Annotated[int, _key("whole minutes, 1 or more", ge=1, le=YEAR_MINUTES)]
     min_free_days: Annotated[int, _key("whole days, 0 or more", ge=0, le=10_000)]
+
+
+class Health(Struct, frozen=True, forbid_unknown_fields=True):
+    max_silence_seconds: Annotated[int, _key("whole seconds from 5 to 86400", ge=5, le=86400)]
+    min_free_gb: Annotated[float, _key("gigabytes, 0 or more", ge=0, le=1e9)]
 
 
 class MacroMinute(Struct, frozen=True, forbid_unknown_fields=True):
@@ -218,6 +224,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     backfill: Backfill
     rules: Rules
     check: Check
+    health: Health
     macro_minute: MacroMinute
     derivatives: Derivatives
     testing: Testing

@@ -49,7 +49,7 @@ def validate(ctx, symbols, start, end, tf, source, target, config_file) -> None:
     """
     from loguru import logger
 
-    from runner import logs, report
+    from runner import logs, report, supervised
     from runner.checked import Choice
     from runner.config import load
     from runner.validation import run
@@ -60,6 +60,7 @@ def validate(ctx, symbols, start, end, tf, source, target, config_file) -> None:
     paths = report.write(lake, found, target)
     for line in [*report.summary(found), *(f"  {path}" for path in paths)]:
         click.echo(line)
+    supervised.say(verdict=found.verdict, reason=found.reason)
     logger.bind(printed=True).info("{}: {} ({})", found.verdict, found.reason, paths[0])
     if found.verdict == "FAIL":
         raise click.exceptions.Exit(FAILED)
