@@ -16,6 +16,7 @@ from runner.check import check
 from runner.command import build, graph, ls, shell, sql
 from runner.demo import demo
 from runner.init import init
+from runner.schedule import schedule
 from runner.seal_command import compact, prune
 from runner.slice import slice_
 from runner.validate import validate
@@ -89,6 +90,7 @@ for command in (
     ls,
     graph,
     slice_,
+    schedule,
     sql,
     shell,
 ):
