@@ -24,6 +24,7 @@ from ingest.journal import Journal
 from ingest.meter import Meter
 from ingest.plan import Plan, check_symbols, mode_of, plan
 from ingest.recover import recover_held
+from ingest.repair_due import DueRepairs
 from ingest.sessions import SessionLog
 from ingest.stop import stop_on_signals
 from ingest.unsealed import Unsealed
@@ -74,16 +75,30 @@ def collect(
     duration_s: float | None = None,
     ws_url: str | None = None,
     rest_url: str | None = None,
+    repairs: bool = False,
 ) -> Summary:
-    """Collect until stopped, for `duration_s`, or to the end of a recording."""
+    """Collect until stopped, for `duration_s`, or to the end of a recording.
+
+    `repairs`: what a lost connection cost is fetched by id meanwhile.
+    """
     before_s = sys.getswitchinterval()
     # The writer's thread has to get its turn between two messages: with 5 ms it falls behind at
     # 100,000 messages/s, and lines pile up in memory (measured).
     sys.setswitchinterval(SWITCH_S)
     try:
-        return asyncio.run(run(lake, plan(lake, symbols, duration_s, ws_url, rest_url)))
+        own = plan(lake, symbols, duration_s, ws_url, rest_url)
+        return asyncio.run(_run_with_repairs(lake, own) if repairs else run(lake, own))
     finally:
         sys.setswitchinterval(before_s)
+
+
+async def _run_with_repairs(lake: Lake, plan: Plan) -> Summary:
+    clock = Clock()
+    async with DueRepairs(lake, plan, clock) as repairs:
+        summary = await run(lake, plan, on_reconnect=repairs.due, clock=clock)
+        if not summary.ended.startswith("SIG"):
+            await repairs.finish()
+        return summary
 
 
 async def run(
@@ -92,14 +107,16 @@ async def run(
     stop: asyncio.Event | None = None,
     room: Room | None = None,
     on_reconnect: Callable[[int], None] | None = None,
+    clock: Clock | None = None,
 ) -> Summary:
     """Collect within a running loop. `stop`: set it to end the run in order; without it signals do.
 
     `on_reconnect`: called with the id of each connection made after a lost one, once data flows.
+    `clock`: a new one, for whoever must know the time of this run.
     """
     with hold(lake.base / LOCK, DOING, others_s=RECOVERY_S):
         _make_ready(lake)
-        clock = Clock()
+        clock = clock or Clock()
         async with Host(plan.rest_url, SPOT, clock) as host:
             mode = await mode_of(lake, plan, host, clock)
             await check_symbols(plan, host)

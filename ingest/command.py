@@ -29,7 +29,7 @@ def collect(
     """Record trades and best quotes from the exchange into raw files.
 
     Runs until Ctrl+C, for --duration seconds, or to the end of a replayed recording. A lost
-    connection is made again; one collector a lake.
+    connection is made again, and what it cost is fetched by `lake repair`; one collector a lake.
 
     \b
     Example:
@@ -54,7 +54,7 @@ def collect(
     logs.setup(lake, "collector")
     for line in settings.in_force(lake, "exchanges[0]", "collector"):
         logger.info("{}", line)
-    _tell(collector.collect(lake, duration_s=duration))
+    _tell(collector.collect(lake, duration_s=duration, repairs=True))
 
 
 def _tell(done) -> None:
