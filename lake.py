@@ -11,7 +11,9 @@ from pathlib import Path
 import click
 
 from ingest.command import collect
+from ingest.repair_command import repair
 from replay.command import replay
+from runner import supervised as child
 from runner.check import check
 from runner.command import build, graph, ls, shell, sql
 from runner.demo import demo
@@ -49,6 +51,8 @@ class Commands(click.Group):
                 raise click.ClickException(FULL) from None
             text = " ".join(str(error).split()) or type(error).__name__
             raise click.ClickException(f"{text} (`lake --debug …` shows where)") from error
+        finally:
+            child.finish()
 
 
 def _as_ctrl_c(number: int, frame: object) -> None:
@@ -62,8 +66,9 @@ def _as_ctrl_c(number: int, frame: object) -> None:
 )
 @click.version_option(package_name="market-lake", prog_name="lake")
 @click.option("--debug", is_flag=True, help="Show stack traces and log lines of level DEBUG.")
+@click.option("--supervised", is_flag=True, hidden=True, help="End with stdin: for `lake run`.")
 @click.pass_context
-def cli(ctx: click.Context, debug: bool) -> None:
+def cli(ctx: click.Context, debug: bool, supervised: bool) -> None:
     """Record Binance trades and quotes, build exact 1-second bars, query them with DuckDB.
 
     \b
@@ -75,6 +80,8 @@ def cli(ctx: click.Context, debug: bool) -> None:
       lake sql "from bars_1m"      query (or: duckdb lake.db)
     """
     ctx.obj = {"debug": debug}
+    if supervised:
+        child.begin()
 
 
 for command in (
@@ -86,6 +93,7 @@ for command in (
     check,
     compact,
     prune,
+    repair,
     replay,
     ls,
     graph,
