@@ -29,6 +29,11 @@ class Clock:
         """The same moment on the exchange's clock."""
         return self.now_us() - self.skew_us
 
+    def header(self, recv_us: int) -> dict[str, str]:
+        """The header that tells a client the replay's speed and its time at this moment."""
+        speed = "max" if self.speed is None else f"{self.speed:g}"
+        return {"X-Lake-Replay": f"speed={speed}; recv={recv_us}"}
+
     def timer_us(self) -> int:
         """What timers run on (pings, limits, lifetime): it also runs before the first event."""
         if self.started:
@@ -40,6 +45,11 @@ class Clock:
             self._stood_us = self._waited_us()
             self.started = True
             self.run(self.speed or 0.0)
+
+    def stand_at(self, now_us: int) -> None:
+        """Everything has been played: the clock stands at its end."""
+        self.start()
+        self._position_us, self._rate = float(now_us), 0.0
 
     def run(self, rate: float) -> None:
         """Go on from here at `rate` times real time; 0 = stand until `advance`."""

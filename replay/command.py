@@ -1,5 +1,7 @@
 """`lake replay`: the exchange made of files, from the command line."""
 
+import asyncio
+
 import click
 
 from replay.faults import HELP
@@ -62,30 +64,64 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str) -> fl
     help="Port on loopback, for WebSocket and REST.  [default: any free one]",
 )
 @click.option(
+    "--history-days",
+    default=0,
+    type=click.IntRange(0, 3650),
+    help="Days of candles before the first trade, without trades.",
+)
+@click.option("--stay", is_flag=True, help="Go on serving REST after the end, until Ctrl+C.")
+@click.option(
+    "--rest-only", is_flag=True, help="All of it has happened already: only REST, until Ctrl+C."
+)
+@click.option(
     "--fault",
     "faults",
     multiple=True,
     metavar="NAME=SPEC",
     help="Something to go wrong, e.g. drop=at:120s; see below. Repeat it for several.",
 )
-def replay(recordings, symbols, seed, start, duration, speed, port, faults) -> None:
+def replay(recordings, symbols, seed, start, duration, faults, **how) -> None:
     """Replay a recording, or a synthetic market, as the exchange would send it, on loopback.
 
     It serves the exchange's WebSocket and REST protocol and ends by itself when everything has
     been delivered and the last client has left. Nothing is sent before the first subscription.
+    REST tells what has happened by then: trades, and candles of the same trades.
 
     \b
     Example:
       lake replay --symbols SOLUSDT,BTCUSDT --speed 20 --fault drop=at:120s
       lake replay --recording data/raw/binance/SOLUSDT/2025-10-20 --speed max
+      lake replay --rest-only --history-days 180 --port 8080
     """
-    from replay.server import run
+    from replay.server import Exchange
 
     names = tuple(dict.fromkeys(name.strip() for name in symbols.split(",") if name.strip()))
     try:
-        run(_source(recordings, names, seed, start, duration), speed, faults, port, seed)
+        source = _source(recordings, names, seed, start, duration)
+        asyncio.run(_serve(Exchange(source, faults=faults, seed=seed, **how), how["rest_only"]))
     except KeyboardInterrupt:
         click.echo("Stopped.")
+
+
+async def _serve(exchange, rest_only: bool) -> None:
+    """Until the recording is over and its last client has left, or Ctrl+C."""
+    source, speed = exchange.source, exchange.clock.speed
+    async with exchange:
+        pace = "as fast as it is read" if speed is None else f"{speed:g} times real time"
+        pace = "all of it has happened" if rest_only else pace
+        click.echo(f"Replaying {source.title}, {pace}.")
+        click.echo(f"  WebSocket  {exchange.ws_url}\n  REST       {exchange.rest_url}")
+        if rest_only:
+            click.echo("Ctrl+C stops.")
+        else:
+            click.echo(
+                f"Record it:\n  lake collect --ws-url {exchange.ws_url} "
+                f"--rest-url {exchange.rest_url} --symbols {','.join(source.symbols)}"
+            )
+            click.echo("The clock starts with the first subscription. Ctrl+C stops.")
+        await exchange.finished()
+    delivered = sum(len(ids) for ids in exchange.delivered.values())
+    click.echo(f"End of recording: {delivered:,} trades delivered.")
 
 
 def _source(recordings, symbols, seed, start, duration):

@@ -39,6 +39,7 @@ class Market:
             if symbol not in LISTINGS:
                 raise unknown_symbol(symbol, LISTINGS, "the synthetic market")
         self.symbols = {name: (LISTINGS[name].tick, LISTINGS[name].lot) for name in symbols}
+        self.prices = {name: LISTINGS[name].price for name in symbols}
         self.seed, self.skew_us, self.busy = seed, skew_us, busy
         self._first_us = round(start.timestamp() * 1_000_000)
         self._end_us = self._first_us + round(duration_s * 1_000_000)

@@ -17,6 +17,7 @@ from replay.connection import Connection
 from replay.events import Event
 from replay.faults import Fault
 from replay.klines import with_klines
+from replay.ledger import Ledger
 from replay.stream_faults import Oversized, with_faults
 
 # Sent at once: so many events, of so much of the replay's time, so that its timers stay exact.
@@ -27,12 +28,22 @@ END_CODE, END_REASON = 4000, "end of recording"
 
 
 class Player:
-    """Plays a source to the connections in `connections`, with faults, until nothing is left."""
+    """Plays a source to the connections in `connections`, with faults, until nothing is left.
 
-    def __init__(self, source, clock: Clock, faults: Iterable[Fault], connections: set[Connection]):
+    The ledger reads along; when it has been read to its end before, there is nothing to play.
+    """
+
+    def __init__(
+        self,
+        source,
+        clock: Clock,
+        faults: Iterable[Fault],
+        connections: set[Connection],
+        ledger: Ledger,
+    ):
         faults = list(faults)
-        self._clock, self._connections = clock, connections
-        events = with_klines(source, source.skew_us)
+        self._clock, self._connections, self._ledger = clock, connections, ledger
+        events = with_klines(ledger.reading(), source.skew_us)
         self._events = with_faults(faults, events, source.start_us)
         self._next: Event | None = None
         self._actions = [
@@ -45,6 +56,8 @@ class Player:
         self._begun = asyncio.Event()
         self.over = asyncio.Event()
         self.told = False
+        if ledger.over:
+            self.over.set()
 
     def subscribed(self, connection: Connection) -> None:
         """A connection's subscriptions changed; the first one of all starts the clock."""
@@ -60,6 +73,8 @@ class Player:
 
     async def play(self) -> None:
         """Everything, from the first subscription to the end of the recording."""
+        if self.over.is_set():
+            return
         await self._begun.wait()
         self._next = next(self._events, None)
         while self._next is not None:
@@ -70,6 +85,9 @@ class Player:
                 await self._act()
             else:
                 await asyncio.sleep(NAP_S)
+        self._ledger.over = True
+        if self._clock.speed is None:
+            self._clock.run(0.0)
         self.over.set()
         await asyncio.gather(*(self.tell(connection) for connection in list(self._connections)))
 

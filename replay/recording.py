@@ -34,7 +34,8 @@ class Recording:
     """Files of a recording as events sorted by receive time; iterate as often as needed.
 
     `skew_us` is the median of receive minus event time of its trades, `start_us` the first receive
-    time, `symbols` what it holds, each with its (tick, lot): not known here, so the finest.
+    time, `symbols` what it holds, each with its (tick, lot): not known here, so the finest;
+    `prices`: of their first trades.
     """
 
     def __init__(self, paths: Iterable[str | Path], symbols: Iterable[str] = ()):
@@ -53,6 +54,7 @@ class Recording:
         self._only = frozenset(_chosen(symbols, names))
         kept = [event for event in survey if event.symbol in self._only]
         self.symbols = {name: ("0.00000001", "0.00000001") for name in sorted(self._only)}
+        self.prices = _first_prices(kept)
         self.start_us = min((event.recv_us for event in kept), default=self._files[0][0])
         self.skew_us = _skew_us(kept)
         self.title = f"{len(self._files)} recorded file{'s' * (len(self._files) > 1)}"
@@ -78,6 +80,11 @@ def _skew_us(events: list[Event]) -> int:
     """Median of receive minus event time in µs; 0 where there is no trade to tell it."""
     skews = [event.recv_us - event.event_us for event in events if type(event) is Trade]
     return median_low(skews) if skews else 0
+
+
+def _first_prices(events: list[Event]) -> dict[str, str]:
+    trades = [event for event in events if type(event) is Trade]
+    return {trade.symbol: trade.price for trade in reversed(trades)}
 
 
 def _files(path: Path) -> list[Path]:

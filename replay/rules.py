@@ -21,6 +21,13 @@ class Rules:
     connects_within_s: float = 300.0
     connects_status: int = 429
     flat_errors: bool = False  # {"code", "msg", "id"} as documented, not nested as seen
+    # REST: of each host, in whole minutes of its clock
+    weight_per_minute: int = 6000
+    calls_per_5_minutes: int = 300_000
+    futures_weight_per_minute: int = 2400
+    funding_calls_per_5_minutes: int = 500
+    open_interest_calls_per_5_minutes: int = 1000
+    calls_until_ban: int = 10  # answered with 429 in one window; those after it with 418
 
 
 class Limit:

@@ -3,12 +3,17 @@
     async with Exchange(Market(seed=7), speed=None, faults=["drop=at:120s"]) as exchange:
         ...                    # connect to exchange.ws_url, ask exchange.rest_url
     exchange.delivered         # which trade ids clients have got, by symbol: the truth for tests
+    exchange.requests          # what was asked by REST: path, query and status of each
+    exchange.klines("SOLUSDT", "1m")  # the candles that there are by now, as REST tells them in µs
 
-A source has `symbols` ({name: (tick, lot)}), `start_us`, `skew_us` and `title`, and iterating over
-it gives its events by receive time: `replay.market.Market` or `replay.recording.Recording`.
+A source has `symbols` ({name: (tick, lot)}), `prices` (of the first trades), `start_us`, `skew_us`
+and `title`, and iterating over it gives its events by receive time: `replay.market.Market` or
+`replay.recording.Recording`.
 """
 
 import asyncio
+import json
+import sys
 from collections.abc import Iterable
 
 import click
@@ -19,9 +24,12 @@ from replay.connection import Connection
 from replay.control import Wishes, well_formed
 from replay.delivered import BySymbol, merge
 from replay.faults import Fault, parse
+from replay.history import histories
+from replay.ledger import Ledger
 from replay.play import Player
-from replay.rest import Rest
+from replay.rest import Rest, Served
 from replay.rules import Limit, Rules
+from replay.spot import Spot
 from replay.symbols import unknown_symbol
 
 TICK_S = 0.02
@@ -31,6 +39,10 @@ class Exchange:
     """`speed`: times real time, None = as fast as clients read. `port` 0 = any free one.
 
     `faults` are `NAME=…` texts (see replay/faults.py) or parsed ones; `seed` is theirs.
+    `stay`: REST is served after the end of the recording, too; `rest_only`: all of it has happened
+    before, and the clock stands at its end. `history_days` of candles come before the first trade,
+    without those in `halts` ((first, end) in µs). Trades before `oldest_ids` (by symbol) are not
+    held any more.
     """
 
     def __init__(
@@ -41,13 +53,23 @@ class Exchange:
         port: int = 0,
         seed: int = 1,
         rules: Rules | None = None,
+        *,
+        stay: bool = False,
+        rest_only: bool = False,
+        history_days: int = 0,
+        halts: Iterable[tuple[int, int]] = (),
+        oldest_ids: dict[str, int] | None = None,
     ):
         self.source, self.port, self._rules = source, port, rules or Rules()
+        self._stay, self._rest_only = stay or rest_only, rest_only
         parsed = [parse(fault, seed) if isinstance(fault, str) else fault for fault in faults]
         for fault in parsed:
             if (symbol := fault.settings.get("symbol")) and symbol not in source.symbols:
                 raise unknown_symbol(symbol, source.symbols, source.title, f"--fault {fault.name}")
         self.clock = Clock(source.start_us, speed, source.skew_us)
+        self.ledger = Ledger(source, self.clock)
+        self.rest = Rest(source.symbols, self.clock, self._rules)
+        self.spot = Spot(self.ledger, histories(source, history_days, halts), oldest_ids)
         self.connections: set[Connection] = set()
         self.delivered: BySymbol = {}
         self._unanswered: BySymbol = {}
@@ -64,6 +86,22 @@ class Exchange:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def requests(self) -> list[Served]:
+        """What was asked by REST, in its order."""
+        return list(self.rest.requests)
+
+    def klines(
+        self,
+        symbol: str,
+        interval: str,
+        start_us: int | None = None,
+        end_us: int | None = None,
+    ) -> list[list]:
+        """All candles by now that open from start to end, both included: REST's rows in µs."""
+        candles = self.spot.candles(symbol, interval, milliseconds=False)
+        return json.loads(candles.page(start_us or 0, end_us, sys.maxsize))
+
+    @property
     def doubtful(self) -> BySymbol:
         """Trade ids sent to connections that ended before they answered: got or lost, who knows.
 
@@ -76,8 +114,12 @@ class Exchange:
         }
 
     async def __aenter__(self) -> "Exchange":
+        if self._rest_only:
+            self.ledger.read_all()
+            self.clock.stand_at(self.ledger.end_us + self.source.skew_us)
         app = web.Application()
-        Rest(self.source.symbols, self.clock).add_to(app)
+        for part in (self.rest, self.spot):
+            part.add_to(app)
         for path in ("/stream", "/ws", "/ws/{streams:.*}"):
             app.router.add_get(path, self._websocket)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -91,7 +133,7 @@ class Exchange:
                 "give another --port, or leave it out for any free one."
             ) from error
         self.port = self._runner.addresses[0][1]
-        self.player = Player(self.source, self.clock, self._faults, self.connections)
+        self.player = Player(self.source, self.clock, self._faults, self.connections, self.ledger)
         self._playing = asyncio.create_task(self.player.play())
         self._ticking = asyncio.create_task(self._tick())
         return self
@@ -109,9 +151,12 @@ class Exchange:
     async def finished(self) -> None:
         """Returns when the recording is over, a client has been told so, and all have left.
 
-        A client that was away at the end is waited for as long as its back-off may last.
+        A client that was away at the end is waited for as long as its back-off may last. An
+        exchange that is to stay never returns.
         """
         await self._playing
+        if self._stay:
+            await asyncio.get_running_loop().create_future()
         patience_s = max(10.0, 330.0 / (self.clock.speed or 1000.0))
         deadline = asyncio.get_running_loop().time() + patience_s
         while self.connections or not self.player.told:
@@ -178,25 +223,3 @@ def _wishes(request: web.Request, rules: Rules) -> Wishes:
     if unit not in ("MILLISECOND", "MICROSECOND") or not well:
         raise web.HTTPBadRequest
     return Wishes(combined, dict.fromkeys(streams), rules.streams_per_connection)
-
-
-def run(source, speed: float | None, faults: Iterable[str], port: int, seed: int) -> None:
-    """Serves until the recording is over and its last client has left, or Ctrl+C."""
-    asyncio.run(_serve(Exchange(source, speed, faults, port, seed)))
-
-
-async def _serve(exchange: Exchange) -> None:
-    async with exchange:
-        symbols = ",".join(exchange.source.symbols)
-        pace = "as fast as it is read" if exchange.clock.speed is None else "times real time"
-        speed = "" if exchange.clock.speed is None else f"{exchange.clock.speed:g} "
-        click.echo(f"Replaying {exchange.source.title}, {speed}{pace}.")
-        click.echo(f"  WebSocket  {exchange.ws_url}\n  REST       {exchange.rest_url}")
-        click.echo(
-            f"Record it:\n  lake collect --ws-url {exchange.ws_url} "
-            f"--rest-url {exchange.rest_url} --symbols {symbols}"
-        )
-        click.echo("The clock starts with the first subscription. Ctrl+C stops.")
-        await exchange.finished()
-    delivered = sum(len(ids) for ids in exchange.delivered.values())
-    click.echo(f"End of recording: {delivered:,} trades delivered.")

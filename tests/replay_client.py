@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -74,3 +75,26 @@ async def ask(socket: ClientConnection, method: str, params=None, request_id=1) 
             message = json.loads(await socket.recv())
             if "result" in message or "error" in message:
                 return message
+
+
+@dataclass
+class Got:
+    """An answer by REST."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+async def get(exchange: Exchange, path: str, headers: dict | None = None, **query) -> Got:
+    """One request on a connection of its own, times in µs unless `headers` say otherwise."""
+    headers = {"X-MBX-TIME-UNIT": "MICROSECOND"} if headers is None else headers
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.get(exchange.rest_url + path, params=query) as response,
+    ):
+        return Got(response.status, response.headers, await response.read())
