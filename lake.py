@@ -11,6 +11,8 @@ from pathlib import Path
 import click
 
 from ingest.command import collect
+from ingest.derivatives_command import derivatives
+from ingest.macro_command import macro
 from ingest.repair_command import repair
 from replay.command import replay
 from runner import supervised as child
@@ -94,6 +96,8 @@ for command in (
     compact,
     prune,
     repair,
+    macro,
+    derivatives,
     replay,
     ls,
     graph,

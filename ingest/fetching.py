@@ -1,0 +1,29 @@
+"""What the commands share that fetch rows into the lake: building them, and what they say."""
+
+import click
+from loguru import logger
+
+from ingest.windows import Window
+from runner.build import Choice, build
+from runner.config import Lake
+from runner.moments import iso
+
+
+def bring(lake: Lake, relations: str) -> None:
+    """Build relations (`a,b`) from the raw answers; ClickException for what cannot be built."""
+    report = build(lake, Choice(select=relations))
+    if report.failed:
+        raise click.ClickException("\n".join(report.failed))
+
+
+def told(window: Window) -> str:
+    """A window in words."""
+    return f"{window.name} from {iso(window.from_us)} to {iso(window.to_us)}"
+
+
+def tell_lost(lost: list[Window], what: str) -> None:
+    """Say what a source had and does not have any more."""
+    for window in lost:
+        logger.warning(
+            "{} of {} can no longer be had: nobody asked for it in time", what, told(window)
+        )
