@@ -5,12 +5,14 @@ async with Host("https://api.binance.com", SPOT) as host:
     answer = await host.get("/api/v3/klines", 2, {"symbol": "BTCUSDT", "interval": "1m"})
 """
 
+import asyncio
 import random
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -34,6 +36,9 @@ USED = "X-MBX-USED-WEIGHT-1M"
 BANNED = re.compile(rb"banned until (\d{13})")
 # What the exchange says of troubles of its own, whatever the status is.
 PASSING = {-1000, -1001, -1003, -1006, -1007, -1008, -1016}
+
+
+Item = TypeVar("Item")
 
 
 class NoAnswer(click.ClickException):
@@ -114,10 +119,15 @@ class Host:
     """
 
     def __init__(
-        self, url: str, limits: Limits = FILES, clock: Clock | None = None, total_s: float = TOTAL_S
+        self,
+        url: str,
+        limits: Limits = FILES,
+        clock: Clock | None = None,
+        timer: Timer | None = None,
+        total_s: float = TOTAL_S,
     ) -> None:
-        self.url, self.limits, self.clock = url.rstrip("/"), limits, clock or Clock()
-        self.timer = Timer()
+        self.url, self.limits = url.rstrip("/"), limits
+        self.clock, self.timer = clock or Clock(), timer or Timer()
         self.requests = 0
         self._total_s = total_s
         self._paused_until_us = 0
@@ -262,6 +272,25 @@ class Host:
         if self.limits.mirror and self.url != self.limits.mirror:
             return f"{sentence}: {self.limits.mirror} has the same market data, give it as rest_url"
         return f"{sentence}: try again later, or from another network"
+
+
+async def side_by_side(
+    work: Callable[[Item], Awaitable[None]], items: Iterable[Item], at_once: int = CONNECTIONS
+) -> None:
+    """work(item) of each item, so many at once; the first error ends all of it."""
+    waiting = iter(items)
+
+    async def some() -> None:
+        for item in waiting:
+            await work(item)
+
+    tasks = [asyncio.create_task(some()) for _ in range(at_once)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _decoded(body: bytes) -> object:
