@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from ingest.backfill_command import backfill
 from ingest.command import collect
 from ingest.derivatives_command import derivatives
 from ingest.macro_command import macro
@@ -95,6 +96,7 @@ for command in (
     check,
     compact,
     prune,
+    backfill,
     repair,
     macro,
     derivatives,

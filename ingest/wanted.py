@@ -1,0 +1,132 @@
+"""Which klines a backfill wants, and what of it no answer covers yet: the SQL of sql/backfill."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from runner import catalog
+from runner.asking import FAULTS
+from runner.config import Lake
+from runner.models import Models
+from runner.moments import WIDTHS_US
+from runner.paths import encode
+from runner.publish import file_list
+from runner.sql_files import read
+from runner.stage import sql_error
+
+# Rows of the largest page that the exchange gives.
+PAGE = 1000
+SPANS = "symbol varchar, interval varchar, from_us bigint, to_us bigint"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Symbols, interval, and a range in µs whose candles have all closed; its end is exclusive."""
+
+    symbols: tuple[str, ...]
+    interval: str
+    from_us: int
+    to_us: int
+
+    @property
+    def width_us(self) -> int:
+        return WIDTHS_US[self.interval]
+
+    @property
+    def kind(self) -> str:
+        """The folder of its answers."""
+        return f"klines_{self.interval}"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Candles in a row that no answer covers, as many as a page holds; from the begin of a hole
+    (`is_first`) or within it, up to its end at `hole_to_us`. Times in µs.
+    """
+
+    symbol: str
+    from_us: int
+    to_us: int
+    hole_to_us: int
+    is_first: bool
+
+
+@dataclass(frozen=True)
+class Day:
+    """A whole day of which something is missing, and when it begins."""
+
+    symbol: str
+    day: str
+    from_us: int
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Where the exchange has no candles, and how many that are."""
+
+    symbol: str
+    from_us: int
+    to_us: int
+    candles: int
+
+
+class Plan:
+    """A connection that says what is missing of what is wanted. ClickException names SQL that is
+    wrong.
+    """
+
+    def __init__(self, lake: Lake, wanted: Wanted) -> None:
+        self.wanted, self._models = wanted, Models(lake)
+        self._con = catalog.connect(lake)
+        self._con.execute("set variable backfill_symbols = $1::varchar[]", [list(wanted.symbols)])
+        self._con.execute(f"create temp table answered_spans ({SPANS})")
+        folder = lake.base / "raw" / "binance" / "_rest" / wanted.kind
+        for symbol in wanted.symbols:
+            if files := sorted((folder / encode(symbol)).glob("*/answers*.jsonl")):
+                sql = self._sql("answered_spans", files=file_list(files))
+                self._ask("answered_spans", f"insert into answered_spans by name {sql}")
+
+    def __enter__(self) -> "Plan":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._con.close()
+
+    def pieces(self) -> list[Piece]:
+        """The pages that are missing, a symbol after the other, in order of time."""
+        page_us = PAGE * self.wanted.width_us
+        return [Piece(*row) for row in self._rows("pages", page_us=page_us)]
+
+    def days(self, closed_until_us: int) -> list[Day]:
+        """The whole days of which something is missing."""
+        return [Day(*row) for row in self._rows("days", closed_until_us=closed_until_us)]
+
+    def absent(self) -> list[Stretch]:
+        """Where there are no candles; to be asked when all is answered and built."""
+        return [Stretch(*row) for row in self._rows("absent")]
+
+    def cover(self, symbol: str, from_us: int, to_us: int) -> None:
+        """Take note of an answer that has come since."""
+        row = [symbol, self.wanted.interval, from_us, to_us]
+        self._con.execute("insert into answered_spans values (?, ?, ?, ?)", row)
+
+    def _rows(self, name: str, **values) -> list[tuple]:
+        return self._ask(name, self._sql(name, **values)).fetchall()
+
+    def _ask(self, name: str, sql: str) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._con.execute(sql)
+        except FAULTS as error:
+            raise sql_error(self._models.file(f"sql/backfill/{name}.sql.jinja"), error) from error
+
+    def _sql(self, name: str, **values) -> str:
+        path, wanted = self._models.file(f"sql/backfill/{name}.sql.jinja"), self.wanted
+        return self._models.rendered(
+            path,
+            read(path),
+            interval=wanted.interval,
+            width_us=wanted.width_us,
+            from_us=wanted.from_us,
+            to_us=wanted.to_us,
+            **values,
+        )
