@@ -85,7 +85,8 @@ class Asked:
             if one.first_id >= after_id:
                 return
             first, last = max(one.first_id, before_id + 1), min(one.last_id, after_id - 1)
-            yield msgspec.structs.replace(one, first_id=first, last_id=last)
+            if first <= last:
+                yield msgspec.structs.replace(one, first_id=first, last_id=last)
 
 
 def flaw_of(trade: Trade, one: Range) -> str | None:
@@ -122,7 +123,7 @@ class Pages:
                 break  # it has nothing newer yet
             gone += self._asked.between(known, rows[0].id)
             for row in rows:
-                if self._asked.range_of(row.id):
+                if row.id > at and self._asked.range_of(row.id):
                     self._files.add(row.trade(), fetched_us)
             self._note_absent(rows, fetched_us)
             at = rows[-1].id
