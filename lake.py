@@ -22,8 +22,10 @@ from runner.command import build, graph, ls, shell, sql
 from runner.demo import demo
 from runner.init import init
 from runner.schedule import schedule
+from runner.run import run
 from runner.seal_command import compact, prune
 from runner.slice import slice_
+from runner.status import status
 from runner.validate import validate
 
 FULL = "the disk is full: make room, then run the same command again; what it wrote is whole"
@@ -91,6 +93,8 @@ for command in (
     demo,
     init,
     collect,
+    run,
+    status,
     build,
     validate,
     check,

@@ -1,4 +1,4 @@
-"""The side of a command that `lake run` has started: it ends with `lake run`, and tells what it did.
+"""A command that `lake run` has started, seen by itself: it ends with it, and tells what it did.
 
 `lake run` holds the other end of stdin. When that closes, because it wants so or because it was
 killed, the command ends in order as with Ctrl+C. No signal does this on every system.
@@ -20,12 +20,12 @@ PATIENCE_S = 7.0
 class Outcome(msgspec.Struct, frozen=True):
     """The last line of a command's output: what it did, in numbers and words by name."""
 
-    facts: dict[str, int | str | None]
+    facts: dict[str, int | float | str | None]
     warnings: int
 
 
 _counts: Counter[str] = Counter()
-_words: dict[str, str | None] = {}
+_words: dict[str, float | str | None] = {}
 _begun = False
 
 
@@ -46,7 +46,7 @@ def count(**facts: int) -> None:
     _counts.update(facts)
 
 
-def say(**facts: str | None) -> None:
+def say(**facts: float | str | None) -> None:
     """Tell what this command has found: say(verdict="PASS")."""
     _words.update(facts)
 

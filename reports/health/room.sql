@@ -1,0 +1,26 @@
+-- For how many days the disk has room, by the bytes of yesterday, without any by those of today so far.
+with files as (
+    select replace(filename, '\', '/') as file, size
+    from read_blob({{ day_globs }})
+),
+
+days as (
+    select
+        contains(file, '/{{ today }}') or contains(file, '/{{ today_folder }}/') as is_today,
+        sum(size) as bytes,
+        min(try_cast(regexp_extract(file, '/part_(\d+)', 1) as integer)) - 1 as first_minute
+    from files
+    group by all
+),
+
+paces as (
+    select
+        is_today,
+        bytes / if(is_today, ({{ now_us }} // 60000000 % 1440 - first_minute) / 1440, 1) as bytes_a_day
+    from days
+    -- of a few minutes nobody can tell a day
+    where not is_today or {{ now_us }} // 60000000 % 1440 - first_minute >= 10
+)
+
+select {{ free_bytes }} / arg_min(bytes_a_day, is_today) as days_left
+from paces

@@ -1,0 +1,37 @@
+"""The health of a lake for people: reports/health.md, and the same on the terminal."""
+
+import jinja2
+import msgspec
+
+from runner import health
+from runner.config import SHIPPED, Lake
+from runner.files import write_whole
+from runner.health import Health
+from runner.health_judge import JOBS
+from runner.report import table, text, wrapped
+
+TEMPLATE = "reports/health.md.jinja"
+
+
+def write(lake: Lake, found: Health) -> None:
+    """Write the heartbeat and the report; OSError where the disk does not take them."""
+    health.write(lake, found)
+    write_whole(lake.base / "reports" / "health.md", markdown(lake, found).encode())
+
+
+def as_json(found: Health) -> str:
+    """A record for programs."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=1).decode()
+
+
+def markdown(lake: Lake, found: Health) -> str:
+    """The report as Markdown that reads well as plain text too."""
+    loader = jinja2.FileSystemLoader([lake.folder, SHIPPED])
+    jinja = jinja2.Environment(
+        loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    jinja.filters |= {"table": table, "wrapped": wrapped, "text": text}
+    record = msgspec.to_builtins(found)
+    jobs = {name: record[name] for name in JOBS}
+    page = jinja.get_template(TEMPLATE).render(health=record, jobs=jobs, lake=lake)
+    return page.strip() + "\n"
