@@ -30,7 +30,7 @@ def derivatives(
     from loguru import logger
 
     from ingest.derivatives import fetch
-    from runner import config, logs
+    from runner import config, logs, supervised
 
     names = None
     if symbols is not None:
@@ -45,6 +45,7 @@ def derivatives(
     for line in config.in_force(lake, "derivatives"):
         logger.info("{}", line)
     done = fetch(lake)
+    supervised.count(new=sum(done.new.values()), failed=len(done.failed))
     click.echo(done.told())
     if errors := done.errors():
         raise click.ClickException(errors)

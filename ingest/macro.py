@@ -31,28 +31,36 @@ MINUTES = Source(
     settle_us=60 * MINUTE_US,  # some exchanges come 15 minutes late, and minutes are revised
     chunk_us=7 * DAY_US,  # more is refused
     wall_us=29 * DAY_US,  # 30, less a day to be safe
+    lead_us=MINUTE_US,  # the first row of an answer may come without its volume
 )
 # Seconds of the source before each further try, and those after "too many requests".
 WAITS_S = (1.0, 2.0, 4.0)
 LIMITED_WAITS_S = (15.0, 30.0, 60.0)
 # So many tickers in a row without any answer, and the others are not asked.
 GIVE_UP = 2
+AGAIN = "run the same command again"
 
 
 @dataclass
 class Done:
-    """What a run did. `failed`: why, by ticker; `new`, `revised`: rows of the relations."""
+    """What a run did. `failed`: a sentence a ticker; `new`, `revised`: rows of the relations;
+    `silence`: why nobody answered at all.
+    """
 
     tickers: int
     asked: int = 0
+    answered: int = 0
     received: int = 0
     new: int = 0
     revised: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    silence: str = ""
 
     def told(self) -> str:
         """The run in one line."""
+        if not self.tickers:
+            return "nothing to fetch: macro_minute.tickers names none"
         what = f"{self.new:,} new minutes" if self.new else "nothing new"
         if self.revised:
             what += f", {self.revised:,} revised"
@@ -60,11 +68,12 @@ class Done:
         return f"{what} ({of})"
 
     def errors(self) -> str:
-        """Why the run failed, a sentence a ticker."""
-        again = "run the same command again"
-        lines = [f"{ticker}: {why}; {again}" for ticker, why in self.failed.items()]
+        """Why the run failed, a sentence a ticker; one for all where nobody answered."""
+        if self.silence and not self.answered:
+            return f"no usable answer: {self.silence}; look at the network, then {AGAIN}"
+        lines = list(self.failed.values())
         if self.skipped:
-            lines.append(f"{', '.join(self.skipped)}: not asked, as nobody answers; {again}")
+            lines.append(f"{', '.join(self.skipped)}: not asked, as nobody answered; {AGAIN}")
         return "\n".join(lines)
 
 
@@ -124,14 +133,15 @@ class _Run:
 
     def __init__(self, lake: Lake, clock: SourceClock, done: Done) -> None:
         self.lake, self.clock, self.done = lake, clock, done
+        self._url = lake.config.macro_minute.url
         self._in_vain = 0
 
     def ask(self, windows: list[Window]) -> None:
         """Ask for all windows and keep the answers."""
-        cache, url = self.lake.base / "work" / "yfinance", self.lake.config.macro_minute.url
+        cache = self.lake.base / "work" / "yfinance"
         kept = self.lake.base / "raw" / MINUTES.place
         with (
-            Worker(cache, url) as self._worker,
+            Worker(cache, self._url) as self._worker,
             Answers(kept) as answers,
             Progress("macro", "requests", len(windows)) as progress,
         ):
@@ -149,10 +159,13 @@ class _Run:
         try:
             rows = self._patiently(window)
         except Trouble as trouble:
-            done.failed[window.name] = f"{trouble}, asked for {told(window)}"
+            advice = AGAIN if trouble.is_passing else "look at macro_minute.tickers"
+            done.failed[window.name] = f"no minutes of {told(window)}: {trouble}; {advice}"
             self._in_vain = self._in_vain + 1 if trouble.is_general else 0
+            done.silence = f"{self._url or 'Yahoo'}, {trouble}" if self._in_vain else ""
             return
         self._in_vain = 0
+        done.answered += 1
         request = _request(window)
         answers.append(window.name, self.clock.now_us(), request, msgspec.json.encode(rows))
         done.received += len(rows)

@@ -30,7 +30,7 @@ def macro(
     from loguru import logger
 
     from ingest.macro import fetch
-    from runner import config, logs
+    from runner import config, logs, supervised
 
     names = None
     if tickers is not None:
@@ -48,6 +48,9 @@ def macro(
     for line in config.in_force(lake, "macro_minute"):
         logger.info("{}", line)
     done = fetch(lake)
-    click.echo(done.told())
-    if errors := done.errors():
+    supervised.count(new=done.new, failed=len(done.failed) + len(done.skipped))
+    errors = done.errors()
+    if done.answered or not errors:
+        click.echo(done.told())
+    if errors:
         raise click.ClickException(errors)

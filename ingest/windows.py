@@ -33,7 +33,8 @@ class Source:
     `answered`: the file of sql/fetching that reads its answers; `place`: where these lie below
     raw/; `step_us`: its grid; `span_us`: how long after a point of the grid there is something;
     `settle_us`: for how long that may change; `chunk_us`: what one request may span; `wall_us`:
-    how long the source keeps it; `time`: the field with a row's time.
+    how long the source keeps it; `time`: the field with a row's time; `lead_us`: how much of what
+    is known already each request begins with.
     """
 
     answered: str
@@ -44,6 +45,7 @@ class Source:
     chunk_us: int
     wall_us: int
     time: str = ""
+    lead_us: int = 0
 
 
 class Planner:

@@ -6,7 +6,9 @@ a cache, and prints what it thinks. Here each outcome has a name of its own.
 
 import logging
 import re
+import sqlite3
 import warnings
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -53,6 +55,7 @@ class Yahoo:
     def __init__(self, cache: Path, url: str = "") -> None:
         _quieten()
         cache.mkdir(parents=True, exist_ok=True)
+        _remove_damaged(cache)
         yfinance.set_tz_cache_location(str(cache))
         yfinance.config.debug.hide_exceptions = False
         self._session = _redirected(url) if url else yfinance.Ticker("SPY").session
@@ -137,6 +140,17 @@ class Yahoo:
         except (AttributeError, ValueError):
             return False
         return True
+
+
+def _remove_damaged(cache: Path) -> None:
+    """Take away what yfinance could not read; it asks for that again."""
+    for path in cache.glob("*.db"):
+        try:
+            with closing(sqlite3.connect(path)) as con:
+                con.execute("pragma quick_check")
+        except sqlite3.DatabaseError:
+            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+                path.with_name(name).unlink(missing_ok=True)
 
 
 def _rows(frame) -> list[dict]:
