@@ -112,6 +112,17 @@ class _DailyFile(TimedRotatingFileHandler):
         """The line as loguru has made it."""
         return record.getMessage().rstrip("\n")
 
+    def doRollover(self) -> None:  # noqa: N802  (logging's name)
+        """Begin the file anew, unless another process of the lake has done so for this day."""
+        day = time.strftime(self.suffix, time.gmtime(self.rolloverAt - self.interval))
+        if not Path(f"{self.baseFilename}.{day}").exists():
+            super().doRollover()
+            return
+        if self.stream:
+            self.stream.close()
+            self.stream = None
+        self.rolloverAt = self.computeRollover(int(time.time()))
+
     def rotate(self, source: str, dest: str) -> None:
         """Rename, or go on in the same file while another process holds it (on Windows)."""
         try:

@@ -80,6 +80,23 @@ def test_yesterdays_lines_move_aside_and_fourteen_days_are_kept(lake):
     assert len(kept) == 1 + logs.DAYS_KEPT
 
 
+def test_processes_that_share_a_file_move_it_aside_once(lake):
+    """Each of them meets midnight with lines of yesterday and of today already written."""
+    file = lake.base / "logs" / "collector.log"
+    file.parent.mkdir(parents=True)
+    file.write_text("yesterday\n")
+    yesterday = time.time() - 86_400
+    os.utime(file, (yesterday, yesterday))
+    first, second = (logs._DailyFile(file) for _ in range(2))
+    for number, handler in enumerate((first, second, first)):
+        handler.emit(logs.LogRecord("", 20, "", 0, f"today {number}", None, None))
+    for handler in (first, second):
+        handler.close()
+    moved = time.strftime("collector.log.%Y-%m-%d", time.gmtime(yesterday))
+    assert (file.parent / moved).read_text() == "yesterday\n"
+    assert file.read_text().splitlines() == ["today 0", "today 1", "today 2"]
+
+
 def test_a_folder_that_cannot_be_written_costs_one_sentence_and_no_run(lake, capsys):
     lake.base.mkdir()
     (lake.base / "logs").write_text("a file in the way")
