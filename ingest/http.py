@@ -198,7 +198,7 @@ class Host:
         except TimeoutError:
             raise _Passing("no answer in time") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _Passing(str(error) or type(error).__name__) from None
+            raise _Passing(" ".join(str(error).split()) or type(error).__name__) from None
         finally:
             trip_us = int((time.perf_counter() - started) * 1e6)
             self._answered(windows, headers.get(USED, ""))
