@@ -19,7 +19,7 @@ INTERVALS = {
     **{"2h": 7200, "4h": 14_400, "6h": 21_600, "8h": 28_800, "12h": 43_200, "1d": 86_400},
 }
 BLOCK = 240  # intervals
-KEPT = 512  # blocks
+KEPT = 1200  # blocks, half a year of minutes
 
 
 class Candle(NamedTuple):

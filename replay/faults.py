@@ -3,7 +3,8 @@
 When (one of them, counted from the first event): `at:120s` once, `every:60s` again and again,
 `random:60s` seeded, that far apart on average. Durations: 500ms, 30s, 2m, 1h.
 Faults of connections (`drop`, `close`, `stall`) hit every connection subscribed at that moment;
-those of the stream (`replay/stream_faults.py`) change what is sent, the same for all clients.
+those of the stream (`replay/stream_faults.py`) change what is sent, the same for all clients; those
+of REST (`replay/rest_faults.py`) may also be counted by requests: `call:5`, `calls:10`, `share:5%`.
 """
 
 import re
@@ -15,9 +16,14 @@ from random import Random
 import click
 
 WHEN = {"at", "every", "random"}
-WHAT = {"symbol", "stream"}
+COUNTED = {"call", "calls", "share"}  # of REST: which requests
 NEVER_SENT = {1004, 1005, 1006, 1015}  # close codes that stand for what happened (RFC 6455)
 GARBLES = ("invalid", "truncated", "wrong_type", "missing_key", "null_price", "nan")
+STATUSES = ("403", "418", "429", "451", "500", "502", "503", "504")
+ANSWERS = (
+    *("reset", "silent", "late", "slow", "truncated", "gzip", "invalid", "html", "empty"),
+    *("missing", "duplicated", "unsorted", "price", "revised", "wrong_type"),
+)
 
 # Name: the keys it takes beside WHEN, each with its default.
 FAULTS: dict[str, dict[str, str | None]] = {
@@ -30,6 +36,10 @@ FAULTS: dict[str, dict[str, str | None]] = {
     "malformed": {"count": "1", "kind": None, "symbol": None, "stream": "trade"},
     "oversized": {"size": "1048577", "symbol": None, "stream": "trade"},
     "delay": {"for": "5s"},
+    "rest": {
+        **{"kind": "503", "path": None, "symbol": None, "count": "1"},
+        **{"retry": "10s", "for": "5s"},
+    },
 }
 
 HELP = """\b
@@ -47,20 +57,35 @@ malformed   count:1 events arrive garbled (and so are lost): kind: invalid,
             in turn)
 oversized   one more frame, of size:1048577 bytes, that repeats the last event
 delay       what is received within for:5s comes at its end in one burst
+rest        count:1 requests are answered badly; path:klines, symbol: only such;
+            kind:503 (also 500, 502, 504, 403 = a page of HTML; 451; 429, 418
+            with retry:10s or retry:no), reset (no answer), silent (never an
+            answer), late, slow (a body that takes for:5s, real ones),
+            truncated (less than announced), gzip (cut), invalid (JSON), html,
+            empty; in lists: missing, duplicated, unsorted (rows), price (a
+            changed one), revised (a candle of before), wrong_type
 When, from the first event on: at:120s, every:60s or random:60s (seeded, on
 average). What, where it can be chosen: symbol:SOLUSDT,
-stream:trade|bookTicker|kline_1s."""
+stream:trade|bookTicker|kline_1s. rest may count requests instead: call:5 (the
+fifth), calls:10 (every tenth), share:5% (seeded)."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: `name`, when it happens (`when`, `period_us`) and its settings as text."""
+    """One fault: `name`, when it happens (`when`, `period_us`) and its settings as text.
+
+    `period_us` of what counts requests: their number; of a share: in millionths.
+    """
 
     name: str
     when: str
     period_us: int
     settings: dict[str, str | None] = field(default_factory=dict)
     seed: str = ""
+
+    @property
+    def timed(self) -> bool:
+        return self.when in WHEN
 
     def times_us(self, start_us: int) -> Iterator[int]:
         """The moments of this fault on the receive axis, ascending."""
@@ -95,15 +120,17 @@ def parse(spec: str, seed: int = 1) -> Fault:
     if name not in FAULTS:
         raise _refusal(spec, f"no fault {name!r}{_meant(name, FAULTS)}")
     settings, given = dict(FAULTS[name]), {}
+    times = WHEN | COUNTED if name == "rest" else WHEN
     for part in filter(None, rest.split(",")):
         key, colon, value = part.partition(":")
         if not colon or not value:
             raise _refusal(spec, f"{part!r} should be key:value")
-        if key not in settings and key not in WHEN:
-            raise _refusal(spec, f"{name} has no {key!r}{_meant(key, [*settings, *WHEN])}")
-        (given if key in WHEN else settings)[key] = value
+        if key not in settings and key not in times:
+            raise _refusal(spec, f"{name} has no {key!r}{_meant(key, [*settings, *times])}")
+        (given if key in times else settings)[key] = value
     if len(given) != 1:
-        raise _refusal(spec, "it needs one of at:120s, every:60s, random:60s")
+        more = ", call:5, calls:10, share:5%" if name == "rest" else ""
+        raise _refusal(spec, f"it needs one of at:120s, every:60s, random:60s{more}")
     ((when, period),) = given.items()
     period_us = _checked(spec, when, period) or 0
     if period_us == 0 and when != "at":
@@ -122,25 +149,39 @@ def duration_us(value: str) -> int:
     return round(float(match[1]) * unit[match[2]])
 
 
+def _millionths(value: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)%", value)
+    if match is None or not 0 < float(match[1]) <= 100:
+        raise ValueError("should be a share such as 5% or 0.1%")
+    return round(float(match[1]) * 10_000)
+
+
 def _checked(spec: str, key: str, value: str | None) -> int | None:
     """Refuses a value that its key does not take; µs when it is a duration."""
     try:
         if value is None:
             return None
-        if key in (*WHEN, "for", "late"):
+        if key in (*WHEN, "for", "late") or (key == "retry" and value != "no"):
             return duration_us(value)
-        if key in ("count", "by", "size", "code") and (not value.isdigit() or int(value) < 1):
+        if key == "share":
+            return _millionths(value)
+        if key in ("count", "by", "size", "code", "call", "calls") and (
+            not value.isdigit() or int(value) < 1
+        ):
             raise ValueError("should be a whole number above 0")
         if key == "code" and (not 1000 <= int(value) <= 4999 or int(value) in NEVER_SENT):
             raise ValueError("should be a close code that can be sent, 1000 to 4999")
         if key == "reason" and len(value.encode()) > 123:
             raise ValueError("should have at most 123 bytes")
-        if key == "kind" and value not in GARBLES:
-            raise ValueError(f"should be one of {', '.join(GARBLES)}")
+        kinds = (*STATUSES, *ANSWERS) if spec.startswith("rest=") else GARBLES
+        if key == "kind" and value not in kinds:
+            raise ValueError(f"should be one of {', '.join(kinds)}")
         if key == "pings" and value not in ("yes", "no"):
             raise ValueError("should be yes or no")
         if key == "stream" and value not in ("trade", "bookTicker", "kline_1s"):
             raise ValueError("should be trade, bookTicker or kline_1s")
+        if key in ("call", "calls"):
+            return int(value)
     except ValueError as error:
         raise _refusal(spec, f"{key}:{value} {error}") from None
     return None

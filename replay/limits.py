@@ -59,6 +59,11 @@ class Gate:
         if now_us >= max(self._over_until_us, self._banned_until_us):
             self._now_us = min(self._now_us, float(clock_us))
 
+    def ban(self, seconds: int) -> int:
+        """Refuses everything for so long; the end of it in µs."""
+        self._banned_until_us = self._tick() + seconds * 1_000_000
+        return self._banned_until_us
+
     def used(self, name: str) -> int:
         """What the window has seen so far, refused calls too."""
         pool = self._pools[name]
@@ -93,13 +98,7 @@ class Gate:
 
     def _ban(self, now_us: int) -> Refusal:
         left_s = -(-(self._banned_until_us - now_us) // 1_000_000)
-        return Refusal(
-            418,
-            left_s,
-            "Way too much request weight used; IP banned until "
-            f"{self._banned_until_us // 1000}. Please use WebSocket Streams for live updates to "
-            "avoid bans.",
-        )
+        return Refusal(418, left_s, ban_message(self._banned_until_us))
 
     def _tick(self) -> int:
         wall = time.monotonic()
@@ -107,3 +106,10 @@ class Gate:
         self._wall = wall
         self._now_us = max(self._now_us + passed_us, float(self._clock.exchange_us()))
         return int(self._now_us)
+
+
+def ban_message(until_us: int) -> str:
+    return (
+        f"Way too much request weight used; IP banned until {until_us // 1000}. Please use "
+        "WebSocket Streams for live updates to avoid bans."
+    )

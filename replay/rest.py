@@ -12,6 +12,7 @@ from replay.events import json_text
 from replay.limits import Gate
 from replay.listings import listing, names, weight_limits
 from replay.questions import BadRequest, Question, error, reply
+from replay.rest_faults import RestFaults
 from replay.rules import Rules
 
 WEIGHTS = {"/api/v3/ping": 1, "/api/v3/time": 1, "/api/v3/exchangeInfo": 20, **spot.WEIGHTS}
@@ -21,7 +22,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Served(NamedTuple):
-    """A request and how it was answered; status 0: not at all."""
+    """A request and how it was answered; status 0: not yet, or not wholly."""
 
     path: str
     query: dict[str, str]
@@ -31,9 +32,15 @@ class Served(NamedTuple):
 class Rest:
     """Answers for one exchange: `symbols` by name with (tick, lot), times from `clock`."""
 
-    def __init__(self, symbols: dict[str, tuple[str, str]], clock: Clock, rules: Rules):
-        self._symbols, self._clock, self._rules = symbols, clock, rules
-        self.requests: deque[Served] = deque(maxlen=LOGGED)
+    def __init__(
+        self,
+        symbols: dict[str, tuple[str, str]],
+        clock: Clock,
+        rules: Rules,
+        faults: RestFaults,
+    ):
+        self._symbols, self._clock, self._rules, self._faults = symbols, clock, rules, faults
+        self._requests: deque[list] = deque(maxlen=LOGGED)
         pools = {"weight": (rules.weight_per_minute, 60), "calls": (rules.calls_per_5_minutes, 300)}
         self._gate = Gate(clock, pools, rules.calls_until_ban)
 
@@ -44,18 +51,21 @@ class Rest:
         app.middlewares.append(self._middleware())
         app.on_response_prepare.append(self._mark_weight)
 
+    @property
+    def requests(self) -> list[Served]:
+        return [Served(*entry) for entry in self._requests]
+
     def _middleware(self):
         @web.middleware
         async def serve(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.path.startswith(("/stream", "/ws")):
                 return await handler(request)
-            status = 0
-            try:
-                response = await self._answer(request, handler)
-                status = response.status
-                return response
-            finally:
-                self.requests.append(Served(request.path, dict(request.query), status))
+            entry = [request.path, dict(request.query), 0]
+            self._requests.append(entry)
+            response = await self._answer(request, handler)
+            if request.transport is not None and not request.transport.is_closing():
+                entry[2] = response.status
+            return response
 
         return serve
 
@@ -65,6 +75,12 @@ class Rest:
             costs = {"weight": WEIGHTS.get(request.path, 0), "calls": 1}
             if refusal := self._gate.refuses(costs):
                 return error(-1003, refusal.message, refusal.status, refusal.retry_after_s)
+        if fault := self._faults.hit(request):
+            return await fault.answer(request, lambda: self._right(request, handler), self._gate)
+        return await self._right(request, handler)
+
+    async def _right(self, request: web.Request, handler: Handler) -> web.Response:
+        """What the exchange says when nothing goes wrong."""
         try:
             return await handler(request)
         except BadRequest as bad:

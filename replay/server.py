@@ -28,6 +28,7 @@ from replay.history import histories
 from replay.ledger import Ledger
 from replay.play import Player
 from replay.rest import Rest, Served
+from replay.rest_faults import RestFaults
 from replay.rules import Limit, Rules
 from replay.spot import Spot
 from replay.symbols import unknown_symbol
@@ -68,7 +69,8 @@ class Exchange:
                 raise unknown_symbol(symbol, source.symbols, source.title, f"--fault {fault.name}")
         self.clock = Clock(source.start_us, speed, source.skew_us)
         self.ledger = Ledger(source, self.clock)
-        self.rest = Rest(source.symbols, self.clock, self._rules)
+        rest_faults = RestFaults(parsed, self.clock, source.start_us)
+        self.rest = Rest(source.symbols, self.clock, self._rules, rest_faults)
         self.spot = Spot(self.ledger, histories(source, history_days, halts), oldest_ids)
         self.connections: set[Connection] = set()
         self.delivered: BySymbol = {}
@@ -88,7 +90,7 @@ class Exchange:
     @property
     def requests(self) -> list[Served]:
         """What was asked by REST, in its order."""
-        return list(self.rest.requests)
+        return self.rest.requests
 
     def klines(
         self,
