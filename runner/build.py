@@ -21,6 +21,7 @@ from runner.config import Lake
 from runner.lock import hold, is_held
 
 if TYPE_CHECKING:
+    from runner.answers import Answers
     from runner.models import Models
     from runner.raw_hours import Hour
     from runner.unit import Unit
@@ -58,9 +59,13 @@ EVERYTHING = Choice()
 
 @dataclass
 class Report:
-    """What a build did, or with a dry run would do. `lines` and `rejects`: of the hours staged."""
+    """What a build did, or with a dry run would do. `lines` and `rejects`: of the hours staged;
+    `unread`: the files of answers staged that have unreadable lines, with the first of these.
+    """
 
     staged: list[tuple["Hour", str]] = field(default_factory=list)
+    answers: list[tuple["Answers", str]] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     units: list["Unit"] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     catalog: str | None = None
@@ -73,14 +78,15 @@ class Report:
     @property
     def is_empty(self) -> bool:
         """Whether nothing was stale."""
-        return not (self.staged or self.units or self.failed or self.catalog)
+        found = (self.staged, self.answers, self.units, self.failed, self.catalog)
+        return not any(found)
 
     def told(self, dry_run: bool) -> list[str]:
         """What a person wants to know of it, a line each."""
         if self.is_empty:
             return [*self._told_ignored(), "nothing is stale: everything is up to date"]
         if dry_run:
-            lines = [f"stage    {hour}  ({why})" for hour, why in self.staged]
+            lines = [f"stage    {one}  ({why})" for one, why in [*self.staged, *self.answers]]
             lines += [f"publish  {unit}  ({unit.why})" for unit in self.units]
             return lines + ([f"catalog  {self.catalog}"] if self.catalog else [])
         lines = self._told_ignored()
@@ -91,6 +97,9 @@ class Report:
             lines.append(
                 f"staged {len(self.staged):,} hours of raw: {self.lines:,} lines{rejected}"
             )
+        if self.answers:
+            lines.append(f"staged {len(self.answers):,} files of answers")
+        lines += [f"not exactly readable, see `rejects`: {one}" for one in self.unread]
         if self.units:
             lines.append(
                 f"published {len(self.units):,} files, {self.rows:,} rows, in {self.seconds:.1f} s"
@@ -147,6 +156,7 @@ def _clear(lake: Lake) -> None:
 
 def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Report) -> None:
     from runner import engine, inventory, lake_db
+    from runner.answer_build import AnswersBuild
     from runner.exchange import ExchangeBuild
     from runner.execute import prepare
     from runner.models import Models
@@ -156,9 +166,12 @@ def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Repo
     selected(models, choice.select)
     with engine.connect(models) as con, Workers(models, threads) as workers:
         broken = prepare(con, models)
-        refuse_unknown(lake, choice.symbols)
+        answered = AnswersBuild(models, choice, con, workers, broken, dry_run, report)
+        refuse_unknown(lake, choice.symbols - answered.symbols)
         report.ignored = [path.relative_to(lake.base) for path in inventory.ignored(lake.base)]
-        for exchange in inventory.exchanges(lake.base):
+        if answered.is_wanted:
+            answered.build()
+        for exchange in inventory.exchanges(lake.base) if answered.is_not_all else ():
             ExchangeBuild(exchange, models, choice, con, workers, broken, dry_run, report).build()
         report.failed += [message for message in broken.values() if message not in report.failed]
         if not broken or not lake.db.exists():

@@ -17,7 +17,7 @@ from runner import engine
 from runner.config import Lake
 from runner.execute import prepare
 from runner.models import Models
-from runner.publish import literal, publish, scan, sql_text, target
+from runner.publish import literal, publish, scan, sql_text, steps, target
 from runner.sql_files import Model
 from runner.stage import sql_error
 
@@ -27,6 +27,10 @@ STATEMENT = re.compile(r"\bcreate\s+(?:or\s+replace\s+)?(view|macro)\s+(\w+)", r
 # The catalog as SQL, as it was last built: an in-memory connection needs no more.
 NOTED = "catalog.sql"
 TRIES = 3
+DAY_OF_NAME = "left(parse_path(filename, 'both_slash')[-1], 10)::date"
+DAY_OF_FOLDERS = (
+    "regexp_replace(filename, '.*year=(\\d+).month=(\\d+).day=(\\d+)[^=]*$', '\\1-\\2-\\3')::date"
+)
 
 
 def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
@@ -118,13 +122,21 @@ def _stored_view(con: duckdb.DuckDBPyConnection, base: Path, model: Model) -> st
             # %3D as \x3D of a blob: url_decode came only with DuckDB 1.1
             columns.append(f"decode(replace({encoded}, '%', '\\x')::blob) as {name}")
         elif name == "day":
-            columns.append("left(parse_path(filename, 'both_slash')[-1], 10)::date as day")
+            columns.append(f"{DAY_OF_NAME if parts[-1] == '{day}' else DAY_OF_FOLDERS} as day")
+        elif name == "interval" and "{interval}" in parts[-1]:
+            columns.append(f"{_interval(parts[-1])} as interval")
         else:
             columns.append(f'"{name}"' if kind else name)
     path = _pattern(base, parts)
     listed = ",\n    ".join(columns)
     options = "filename = true, hive_partitioning = false"
     return f"select\n    {listed}\nfrom read_parquet('{sql_text(path)}', {options})"
+
+
+def _interval(leaf: str) -> str:
+    """SQL for the interval that the name of a file ends with."""
+    start = len(leaf.partition("{")[0]) + 1
+    return f"replace(parse_path(filename, 'both_slash')[-1][{start}:], '.parquet', '')"
 
 
 def _newest(con: duckdb.DuckDBPyConnection, models: Models, name: str) -> str:
@@ -139,7 +151,7 @@ def _newest(con: duckdb.DuckDBPyConnection, models: Models, name: str) -> str:
 
 def _parts(model: Model) -> list[str]:
     """The steps of a relation's path below the data folder, to the name of a file."""
-    folder, _, leaf = model.file.rpartition("/")
+    folder, leaf = steps(model)
     return [*folder.split("/"), "year=*", "month=*", "day=*", leaf]
 
 
@@ -151,7 +163,7 @@ def _pattern(base: Path, parts: list[str]) -> str:
 
 def place(base: Path, model: Model) -> dict[str, str | int]:
     """Where a relation's files lie, for SQL that lists them: glob, name, and which step of a path,
-    counted from its end, is the exchange or the symbol ("null" where none is).
+    counted from its end, is the exchange or the symbol or ticker ("null" where none is).
     """
     parts = _parts(model)
     at = {part: parts.index(part) - len(parts) for part in parts}
@@ -159,13 +171,13 @@ def place(base: Path, model: Model) -> dict[str, str | int]:
         "relation": model.name,
         "pattern": sql_text(_pattern(base, parts)),
         "name": f"{parts[-1]}.parquet",
-        "exchange_at": at["{exchange}"],
-        "symbol_at": at.get("{symbol}", "null"),
+        "exchange_at": at.get("{exchange}", "null"),
+        "symbol_at": at.get("{symbol}", at.get("{ticker}", "null")),
     }
 
 
 def _schema_path(models: Models, model: Model) -> Path:
-    return target(models.lake.base, model, "_schema", "_schema", "1970-01-01")
+    return target(models.lake.base, model, "_schema", "_schema", "1970-01-01", "_schema")
 
 
 def schema_is_stale(con: duckdb.DuckDBPyConnection, models: Models, model: Model) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from runner import answer_units
 from runner.inventory import published_days
 from runner.metadata import Metadata, Published
 from runner.models import Models
@@ -25,6 +26,7 @@ from runner.unit import Unit, why_stale
 def models_in_order(models: Models) -> list[Model]:
     """The stored models beyond the shipped ones, each after those that it reads."""
     names = {model.name for model in models.stored()} - {*OF_SYMBOL, "sessions"}
+    names -= answer_units.readers(models).keys()
     order = TopologicalSorter({name: stored_inputs(models, name) for name in names}).static_order()
     return [models[name] for name in order if name in names]
 

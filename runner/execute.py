@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import duckdb
 
-from runner import archive, derived, engine, notes, sessions
+from runner import answer_units, archive, derived, engine, notes, sessions
+from runner.answers import COLUMNS
 from runner.models import Models
 from runner.moments import hours_of
 from runner.publish import file_list, publish, scan
@@ -39,6 +40,8 @@ def execute(
         unit.context["published"].load(con, "published")
     elif unit.relation == "rejects":
         _rejects(con, unit)
+    elif "answers" in unit.context:
+        answer_units.make(con, models, unit)
     else:
         derived.make(con, models, unit)
     meta = {"sql": models.fingerprint(unit.relation), "inputs": unit.inputs, "note": unit.note}
@@ -170,6 +173,7 @@ def _load_empty(con: duckdb.DuckDBPyConnection) -> None:
     """What Python tells SQL of, without rows."""
     notes.load_notes(con, [])
     notes.load(con, "noted_sessions", [], sessions.NOTED)
+    notes.load(con, "answered", [], COLUMNS)
     for name, columns in archive.TABLES.items():
         notes.load(con, name, [], columns)
 
@@ -202,9 +206,15 @@ def _make_all(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
 
 
 def _check_grain(con: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Stop where a stored relation lacks a column by which its files are found or sorted."""
+    """Stop where a relation lacks a column by which its files are found or sorted, or its answers
+    told apart.
+    """
     columns = {column for column, _ in _columns(con, model.name)}
     wanted = [*model.grain, *re.findall(r"{(\w+)}", model.file)] if model.file else []
+    if model.raw and (missing := sorted(COLUMNS.keys() - columns)):
+        raise click.ClickException(
+            f"{model.path}, line 1: a model of raw answers needs a column {missing[0]!r}"
+        )
     if missing := [column for column in wanted if column not in columns]:
         raise click.ClickException(
             f"{model.path}, line 1: its header names {missing[0]!r}, which is no column of it"

@@ -129,10 +129,15 @@ def packed_days(raw: Path) -> list[str]:
 
 
 def published_days(
-    base: Path, model: Model, exchange: str, symbol: str | None, since: str = ""
+    base: Path,
+    model: Model,
+    exchange: str,
+    symbol: str | None,
+    since: str = "",
+    interval: str = "",
 ) -> dict[str, Path]:
     """The days, from one on, for which a relation's file of a symbol exists."""
-    example = target(base, model, exchange, symbol, "1970-01-01")
+    example = target(base, model, exchange, symbol, "1970-01-01", interval)
     found = {}
     for day, folder in day_folders(example.parents[3]).items():
         path = Path(folder, example.name.replace("1970-01-01", day))

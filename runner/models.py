@@ -37,7 +37,12 @@ TEMPLATE_ERRORS = (
 UNIT = {
     "exchange": "{exchange}",
     "symbol": "{symbol}",
+    "ticker": "{ticker}",
+    "interval": "1m",
     "day": "1970-01-01",
+    "file": "",
+    "kept": "",
+    "kept_until_us": 0,
     "from_us": 0,
     "to_us": 0,
     "raw_files": "['{raw}']",

@@ -17,11 +17,21 @@ from runner.paths import day_folder, encode
 from runner.sql_files import Model
 
 
-def target(base: Path, model: Model, exchange: str, symbol: str | None, day: str) -> Path:
-    """Where the file of a relation, symbol and day lies."""
-    pattern, _, leaf = model.file.rpartition("/")
-    folder = pattern.format(exchange=encode(exchange), symbol=encode(symbol or ""))
-    return base / folder / day_folder(day) / leaf.replace("{day}", f"{day}.parquet")
+def target(
+    base: Path, model: Model, exchange: str, symbol: str | None, day: str, interval: str = ""
+) -> Path:
+    """Where the file of a relation, symbol (or ticker) and day lies."""
+    pattern, leaf = steps(model)
+    name = encode(symbol or "")
+    folder = pattern.format(exchange=encode(exchange), symbol=name, ticker=name)
+    file = leaf.format(day=day, interval=encode(interval))
+    return base / folder / day_folder(day) / f"{file}.parquet"
+
+
+def steps(model: Model) -> tuple[str, str]:
+    """The pattern of a relation's folders above those of days, and of the names of its files."""
+    pattern, _, leaf = model.file.partition("/{day}")
+    return pattern, leaf.removeprefix("/") or "{day}"
 
 
 def publish(

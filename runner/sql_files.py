@@ -12,8 +12,10 @@ import click
 
 from runner.paths import is_encoded
 
-RESERVED = {"raw", "work", "logs", "reports", "{exchange}", "{symbol}"}
-KEYS = {"grain", "file", "severity", "breaks", "checks", "absent", "fails_from"}
+RESERVED = {"raw", "work", "logs", "reports", "{exchange}", "{symbol}", "{ticker}"}
+# What may stand for whom in a path; `{interval}` ends a name: klines_{interval}.
+NAMES = {"{exchange}", "{symbol}", "{ticker}", "{day}"}
+KEYS = {"grain", "file", "raw", "severity", "breaks", "checks", "absent", "fails_from"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Model:
     def file(self) -> str | None:
         """The path pattern of the published files, None for a relation that is not stored."""
         return self.keys.get("file")
+
+    @property
+    def raw(self) -> str | None:
+        """The path pattern of the folders of raw answers that it reads, None for all others."""
+        return self.keys.get("raw")
 
     @property
     def is_view(self) -> bool:
@@ -142,7 +149,8 @@ def header(path: Path, text: str) -> tuple[str, dict[str, str]]:
             )
         if match:
             keys[match[1]] = match[2].strip()
-        if match and match[1] == "file" and (why := _flaw(path.stem, keys)):
+        flaw = _flaw if match and match[1] == "file" else _raw_flaw
+        if match and match[1] in ("file", "raw") and (why := flaw(path.stem, keys)):
             raise click.ClickException(f"{path}, line {number}: {why}")
     return lines[0], keys
 
@@ -152,13 +160,15 @@ def _flaw(name: str, keys: dict[str, str]) -> str | None:
     pattern = keys["file"]
     parts = pattern.split("/")
     wanted = {"{exchange}", "{day}"} | ({"{symbol}"} if name != "sessions" else set())
+    leaf = parts.pop() if re.fullmatch(r"[a-z]+_\{interval\}", parts[-1]) else ""
     found = sorted(part for part in parts if "{" in part or "}" in part)
-    if found != sorted(wanted) or parts[-1] != "{day}":
+    is_of_ticker = found == ["{day}", "{ticker}"] and not leaf
+    if not (is_of_ticker or found == sorted(wanted)) or parts[-1] != "{day}":
         return (
             f"`-- file: {pattern}` must name each of {', '.join(sorted(wanted))} once, as a folder "
             "of its own, {day} last: mine/{exchange}/{symbol}/{day}"
         )
-    plain = [part for part in parts if part not in wanted]
+    plain = [part for part in parts if part not in NAMES]
     if not all(re.fullmatch(r"[\w-]+", part) and is_encoded(part) for part in plain):
         return f"`-- file: {pattern}` must be made of letters, digits, - and _, and / between them"
     top = parts[0].lower()
@@ -167,3 +177,19 @@ def _flaw(name: str, keys: dict[str, str]) -> str | None:
     if "grain" not in keys:
         return "a stored relation needs `-- grain:` above `-- file:`; its files are sorted by it"
     return None
+
+
+def _raw_flaw(name: str, keys: dict[str, str]) -> str | None:
+    """What is wrong with the place of the raw answers that a model reads."""
+    step = r"[\w-]+|\{symbol\}|\{ticker\}|[a-z]+_\{interval\}"
+    pattern = keys["raw"]
+    names = re.findall(r"\{(\w+)\}", pattern)
+    is_path = all(re.fullmatch(step, part) for part in pattern.split("/"))
+    if not is_path or len(names) != len(set(names)) or {"symbol", "ticker"} <= set(names):
+        return (
+            f"`-- raw: {pattern}` must be folders below raw/ of letters, digits, - and _, with "
+            "{symbol} or {ticker}, as in binance/_rest/klines_{interval}/{symbol}"
+        )
+    if not {"symbol", "ticker"} & set(names):
+        return f"`-- raw: {pattern}` must name {{symbol}} or {{ticker}}, whose answers they are"
+    return "a model of raw answers is not stored; leave out `-- file:`" if "file" in keys else None

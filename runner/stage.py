@@ -24,6 +24,9 @@ from runner.raw_hours import Hour
 # Reading line by line holds an hour's text several times over.
 STRICT_MEMORY = "4GB"
 
+# Of an hour part, the note last; rejects are there only where there are any.
+FILES = ("rejects.parquet", "trades.parquet", "quotes.parquet", "note.json")
+
 STAGE_MODELS = [
     "lines",
     "line_texts",
@@ -84,7 +87,7 @@ def stage(
         )
     note["sizes"] = {path.name: path.stat().st_size for path in staging.iterdir()}
     (staging / "note.json").write_text(json.dumps(note, separators=(",", ":")), encoding="utf-8")
-    _into_place(staging, place)
+    into_place(staging, place, FILES)
     if packed:
         shutil.rmtree(loose)
     return note
@@ -195,13 +198,13 @@ def _reject(con: duckdb.DuckDBPyConnection, models: Models, unit: dict, staging:
     return con.execute(query).fetchone()[0]
 
 
-def _into_place(staging: Path, place: Path) -> None:
-    """Move an hour part's files over the old ones, the note last."""
+def into_place(staging: Path, place: Path, names: tuple[str, ...]) -> None:
+    """Move a part's files over the old ones, the last of the names last: its note."""
     place.mkdir(parents=True, exist_ok=True)
-    (place / "note.json").unlink(missing_ok=True)
-    if not (staging / "rejects.parquet").exists():
-        (place / "rejects.parquet").unlink(missing_ok=True)
-    for name in ("rejects.parquet", "trades.parquet", "quotes.parquet", "note.json"):
+    (place / names[-1]).unlink(missing_ok=True)
+    if not (staging / names[0]).exists():
+        (place / names[0]).unlink(missing_ok=True)
+    for name in names:
         if (staging / name).exists():
             replace(staging / name, place / name)
     shutil.rmtree(staging)

@@ -34,7 +34,7 @@ def sources(lake: Lake) -> str:
     raw = lake.base / "raw"
     for exchange in _sorted(raw):
         if _is_folder(exchange) and not exchange.name.startswith("_"):
-            _add(digest, Path(exchange.path), skip="_rest")
+            _add(digest, Path(exchange.path))
     return digest.hexdigest()
 
 

@@ -14,6 +14,7 @@ class Unit:
 
     `hours` (since 1970): the hours of bars to compute, where the others come from the file that is
     there.
+    `symbol`: or ticker; `interval`: only of what has one.
     `context`: what the plan knows and the execution needs, by relation.
     """
 
@@ -28,6 +29,7 @@ class Unit:
     inputs: dict = field(default_factory=dict, hash=False)
     note: dict = field(default_factory=dict, hash=False)
     context: dict = field(default_factory=dict, hash=False)
+    interval: str = ""
 
     def reads_published(self, workshop: Path) -> bool:
         """Whether bars are made from day files of ticks, not from hour parts alone."""
@@ -35,7 +37,8 @@ class Unit:
         return any(not path.is_relative_to(workshop) for paths in sources for path in paths)
 
     def __str__(self) -> str:
-        return f"{self.relation} {self.symbol or self.exchange} {self.day}"
+        of = " ".join(filter(None, (self.symbol or self.exchange, self.interval)))
+        return f"{self.relation} {of} {self.day}"
 
 
 def why_stale(found: Published | None, sql: dict[str, str], inputs: dict) -> str | None:

@@ -12,6 +12,7 @@ import duckdb
 import lakes
 import pytest
 from lakes import ROOT
+from raw_answers import give_klines
 
 from runner.checked import Checked, Choice
 from runner.config import load
@@ -21,31 +22,6 @@ from runner.rules import Result, check, label, rules
 
 RULES = sorted(path.stem for path in (ROOT / "sql" / "rules").glob("*.sql"))
 POISON = ["null", "'nan'::double", "'infinity'::double", "'-infinity'::double"]
-KLINES = """-- The official klines, as the exchange would give them for what was recorded.
--- grain: exchange, symbol, interval, open_time
-with bars as (
-    select '1s' as interval, * from bars_1s
-    union all by name
-    select '1m' as interval, * from bars_1m
-)
-
-select
-    exchange,
-    symbol,
-    day,
-    interval,
-    window_start as open_time,
-    open,
-    high,
-    low,
-    close,
-    volume_base as volume,
-    volume_quote as quote_volume,
-    trade_count as trades,
-    taker_buy_base as taker_base_vol,
-    taker_buy_quote as taker_quote_vol
-from bars
-"""
 
 
 class Clean:
@@ -102,15 +78,6 @@ class Clean:
             select column_name from duckdb_columns()
             where table_name = $1 and list_contains($2, data_type)"""
         return [name for (name,) in self.con.execute(query, [relation, list(types)]).fetchall()]
-
-
-def give_klines(folder: Path) -> Path:
-    """Build a lake, with a relation of official klines that agree."""
-    place = folder / "sql" / "views" / "klines.sql"
-    place.parent.mkdir(parents=True)
-    place.write_text(KLINES, encoding="utf-8")
-    lakes.bring(folder)
-    return folder
 
 
 def seal(folder: Path, *options: str) -> None:

@@ -8,8 +8,9 @@ import duckdb
 import lakes
 import pytest
 from lakes import DAY, MIDNIGHT, NEXT_DAY, trade
-from raw_lines import SECOND_US
-from test_rules import KLINES, seal
+from raw_answers import give_klines
+from raw_lines import SECOND_US, micros
+from test_rules import seal
 
 RANGE = ("--start", DAY, "--end", "2025-10-22")
 HOUR_US = 3600 * SECOND_US
@@ -171,19 +172,20 @@ def plant(folder: Path) -> None:
     sealed.write_bytes(content)
 
 
-def give_klines(folder: Path, text: str = KLINES) -> None:
-    place = folder / "sql" / "views" / "klines.sql"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(text, encoding="utf-8")
-    lakes.bring(folder)
-
-
 def test_planted_faults_are_named_each_once_at_their_places_and_nothing_else(tmp_path):
     folder = lakes.make_two_days(tmp_path / "lake", ("SOLUSDT", "BTCUSDT", "XRPUSDT"))
     seal(folder, "--symbols", "XRPUSDT")
-    other = "volume_base + (symbol = 'BTCUSDT' and window_start = "
-    other += "timestamptz '2025-10-20 22:00:07+00' and interval = '1s')::int as volume,"
-    give_klines(folder, KLINES.replace("volume_base as volume,", other))
+    first, other = (micros(f"2025-10-20T22:00:{second}Z") // 1000 for second in ("00", "07"))
+    give_klines(
+        folder,
+        lambda rows, symbol, interval: [
+            [*row[:5], f"{float(row[5]) + 1:.8f}", *row[6:]]
+            if (symbol, row[0]) == ("BTCUSDT", other)
+            else row
+            for row in rows
+            if interval == "1s" and row[0] < first + 60_000
+        ],
+    )
     plant(folder)
     found = validate(folder, *RANGE, code=3)
     assert broken(found) == {label: {place} for label, place in PLANTED.items()}
@@ -336,8 +338,11 @@ def test_thresholds_are_those_of_the_configuration(folder):
 
 
 def test_klines_are_checked_in_the_place_of_bars(folder):
-    hole = f"where not (symbol = 'SOLUSDT' and interval = '1m' and {at('23:05:00')[6:]})"
-    give_klines(folder, KLINES + hole)
+    hole = ("SOLUSDT", "1m", micros("2025-10-20T23:05:00Z") // 1000)
+    give_klines(
+        folder,
+        lambda rows, *of: [row for row in rows if (*of, row[0]) != hole],
+    )
     found = validate(folder, *RANGE, "--source", "klines")
     assert found["verdict"] == "PASS" and found["bars"] == 14_868, found["reason"]
     assert outcome(found, "R7") == ("kept", "") and "| BTCUSDT |    7,434 |" in report(folder)

@@ -1,4 +1,4 @@
--- A file that lies where the files of a relation lie, with the exchange, symbol and day of its folders.
+-- A file that lies where the files of a relation lie, with the exchange, symbol (or ticker) and day of its folders.
 -- grain: file
 with found as (
     {%- for place in places %}
@@ -17,7 +17,7 @@ with found as (
 named as (
     select
         * exclude (exchange_at, symbol_at),
-        decode(replace(steps[exchange_at], '%', '\x')::blob) as exchange,
+        if(exchange_at is null, null, decode(replace(steps[exchange_at], '%', '\x')::blob)) as exchange,
         if(symbol_at is null, null, decode(replace(steps[symbol_at], '%', '\x')::blob)) as symbol,
         try_cast(
             concat_ws('-', split_part(steps[-4], '=', 2), split_part(steps[-3], '=', 2), split_part(steps[-2], '=', 2))
@@ -31,7 +31,9 @@ select
     exchange,
     symbol,
     day,
+    -- two files of a day are no copies where their names tell their intervals
+    if(contains(name, '{interval}'), steps[-1], null) as of_interval,
     file,
-    coalesce(steps[-1] = replace(name, '{day}', day::varchar), false) as is_named,
-    exchange = '_schema' as is_schema
+    coalesce(steps[-1] glob replace(replace(name, '{day}', day::varchar), '{interval}', '*'), false) as is_named,
+    coalesce(exchange, symbol) = '_schema' as is_schema
 from named

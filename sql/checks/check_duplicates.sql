@@ -36,7 +36,7 @@ select
     format('{}: {} files of one day, such as {}', relation, count(*), min(file)),
     'keep the one whose folder is written as `lake build` writes it'
 from published_files
-group by relation, exchange, symbol, day
+group by relation, exchange, symbol, day, of_interval
 having count(*) > 1
 {%- if is_deep is defined and is_deep %}
 union all
