@@ -67,7 +67,7 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str) -> fl
     "--history-days",
     default=0,
     type=click.IntRange(0, 3650),
-    help="Days of candles before the first trade, without trades.",
+    help="Whole days of candles, without trades, before the day of the first trade.",
 )
 @click.option("--stay", is_flag=True, help="Go on serving REST after the end, until Ctrl+C.")
 @click.option(

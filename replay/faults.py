@@ -19,7 +19,7 @@ WHEN = {"at", "every", "random"}
 COUNTED = {"call", "calls", "share"}  # of REST: which requests
 NEVER_SENT = {1004, 1005, 1006, 1015}  # close codes that stand for what happened (RFC 6455)
 GARBLES = ("invalid", "truncated", "wrong_type", "missing_key", "null_price", "nan")
-STATUSES = ("403", "418", "429", "451", "500", "502", "503", "504")
+STATUSES = ("403", "404", "418", "429", "451", "500", "502", "503", "504")
 ANSWERS = (
     *("reset", "silent", "late", "slow", "truncated", "gzip", "invalid", "html", "empty"),
     *("missing", "duplicated", "unsorted", "price", "revised", "wrong_type"),
@@ -58,8 +58,8 @@ malformed   count:1 events arrive garbled (and so are lost): kind: invalid,
 oversized   one more frame, of size:1048577 bytes, that repeats the last event
 delay       what is received within for:5s comes at its end in one burst
 rest        count:1 requests are answered badly; path:klines, symbol: only such;
-            kind:503 (also 500, 502, 504, 403 = a page of HTML; 451; 429, 418
-            with retry:10s or retry:no), reset (no answer), silent (never an
+            kind:503 (also 500, 502, 504, 403, 404 = a page of HTML; 451; 429,
+            418 with retry:10s or retry:no), reset (no answer), silent (never an
             answer), late, slow (a body that takes for:5s, real ones),
             truncated (less than announced), gzip (cut), invalid (JSON), html,
             empty; in lists: missing, duplicated, unsorted (rows), price (a

@@ -12,7 +12,7 @@ from random import Random
 from replay.events import scaled
 
 STRETCH = 240  # minutes that are made at a time
-MINUTE_US = 60_000_000
+MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
 QUIET = 32  # one minute of so many has no trade
 FADE = 1440  # minutes before the end in which the price closes in on the first trade's
 
@@ -21,7 +21,7 @@ Fill = tuple[int, int, int, int]
 
 
 class History:
-    """`days` before `end_us` (a whole minute); none of them: no history.
+    """`days` whole days and what has passed of the last until `end_us`; 0 of them: no history.
 
     `price`, `tick` and `lot` are decimals as text; `halts` are (first, end) in µs: no candles.
     """
@@ -39,7 +39,7 @@ class History:
         self._symbol, self._price = symbol, scaled(price) // self._tick
         end_us -= end_us % MINUTE_US
         self.end_us = end_us if days else 0
-        self.start_us = end_us - days * 1440 * MINUTE_US if days else None
+        self.start_us = end_us - end_us % DAY_US - days * DAY_US if days else None
         self._halts = list(halts)
         self._stretch = lru_cache(64)(self._stretch)
 

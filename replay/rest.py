@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from replay import spot
+from replay import futures, spot
 from replay.clock import Clock
 from replay.events import json_text
 from replay.limits import Gate
@@ -43,6 +43,7 @@ class Rest:
         self._requests: deque[list] = deque(maxlen=LOGGED)
         pools = {"weight": (rules.weight_per_minute, 60), "calls": (rules.calls_per_5_minutes, 300)}
         self._gate = Gate(clock, pools, rules.calls_until_ban)
+        self._futures_gate = futures.gate(clock, rules)
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/api/v3/ping", self._ping)
@@ -71,13 +72,21 @@ class Rest:
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The handler's answer, unless a limit is in its way; errors as the exchange says them."""
-        if request.path.startswith("/api/"):
-            costs = {"weight": WEIGHTS.get(request.path, 0), "calls": 1}
-            if refusal := self._gate.refuses(costs):
-                return error(-1003, refusal.message, refusal.status, refusal.retry_after_s)
+        gate = self._gate_of(request)
+        costs = {"weight": WEIGHTS.get(request.path, 0), "calls": 1}
+        if gate is self._futures_gate:
+            costs = futures.COSTS.get(request.path, {"weight": 0})
+        if gate and (refusal := gate.refuses(costs)):
+            return error(-1003, refusal.message, refusal.status, refusal.retry_after_s)
         if fault := self._faults.hit(request):
-            return await fault.answer(request, lambda: self._right(request, handler), self._gate)
+            return await fault.answer(request, lambda: self._right(request, handler), gate)
         return await self._right(request, handler)
+
+    def _gate_of(self, request: web.Request) -> Gate | None:
+        """The limits of the host that serves this path, None where there are none."""
+        if request.path.startswith("/api/"):
+            return self._gate
+        return self._futures_gate if request.path.startswith(("/fapi/", "/futures/")) else None
 
     async def _right(self, request: web.Request, handler: Handler) -> web.Response:
         """What the exchange says when nothing goes wrong."""
@@ -91,8 +100,8 @@ class Rest:
             return web.Response(status=404)
 
     async def _mark_weight(self, request: web.Request, response: web.StreamResponse) -> None:
-        if request.path.startswith("/api/"):
-            used = str(self._gate.used("weight"))
+        if gate := self._gate_of(request):
+            used = str(gate.used("weight"))
             response.headers["X-MBX-USED-WEIGHT"] = response.headers["X-MBX-USED-WEIGHT-1M"] = used
 
     async def _ping(self, request: web.Request) -> web.Response:
@@ -101,7 +110,8 @@ class Rest:
     async def _time(self, request: web.Request) -> web.Response:
         """The exchange's time; the header has the replay's clock at the very same moment."""
         recv_us = self._clock.now_us()
-        self._gate.follow()
+        for gate in (self._gate, self._futures_gate):
+            gate.follow()
         time = self._server_time(Question(request, ()), recv_us)
         return reply(json_text({"serverTime": time}), headers=self._clock.header(recv_us))
 

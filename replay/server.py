@@ -19,11 +19,13 @@ from collections.abc import Iterable
 import click
 from aiohttp import WSMsgType, web
 
+from replay.archive import Archive, ArchiveRules
 from replay.clock import Clock
 from replay.connection import Connection
 from replay.control import Wishes, well_formed
 from replay.delivered import BySymbol, merge
 from replay.faults import Fault, parse
+from replay.futures import Futures, FuturesRules
 from replay.history import histories
 from replay.ledger import Ledger
 from replay.play import Player
@@ -60,6 +62,8 @@ class Exchange:
         history_days: int = 0,
         halts: Iterable[tuple[int, int]] = (),
         oldest_ids: dict[str, int] | None = None,
+        archive: ArchiveRules | None = None,
+        futures: FuturesRules | None = None,
     ):
         self.source, self.port, self._rules = source, port, rules or Rules()
         self._stay, self._rest_only = stay or rest_only, rest_only
@@ -72,6 +76,8 @@ class Exchange:
         rest_faults = RestFaults(parsed, self.clock, source.start_us)
         self.rest = Rest(source.symbols, self.clock, self._rules, rest_faults)
         self.spot = Spot(self.ledger, histories(source, history_days, halts), oldest_ids)
+        self.archive = Archive(self.spot, self.ledger, self.clock, archive or ArchiveRules())
+        self.futures = Futures(source, self.clock, self._rules, futures or FuturesRules())
         self.connections: set[Connection] = set()
         self.delivered: BySymbol = {}
         self._unanswered: BySymbol = {}
@@ -120,7 +126,7 @@ class Exchange:
             self.ledger.read_all()
             self.clock.stand_at(self.ledger.end_us + self.source.skew_us)
         app = web.Application()
-        for part in (self.rest, self.spot):
+        for part in (self.rest, self.spot, self.archive, self.futures):
             part.add_to(app)
         for path in ("/stream", "/ws", "/ws/{streams:.*}"):
             app.router.add_get(path, self._websocket)

@@ -260,9 +260,9 @@ def test_the_days_before_the_first_trade_have_candles_that_lead_up_to_it():
     rows, pages, seconds, days = asyncio.run(run())
     assert rows == pages
     numbers = [(row[0] - START_US) // MINUTE_US for row in rows]
-    assert numbers == [*range(-3 * 1440, -600), *range(-540, 7)]
-    history = _numbers(rows[: 3 * 1440 - 60])
-    assert 20 < sum(row[8] == 0 for row in history) < 300
+    assert numbers == [*range(-3 * 1440 - 895, -600), *range(-540, 7)]
+    history = _numbers(rows[:-7])
+    assert 50 < sum(row[8] == 0 for row in history) < 400
     for (_, _, _, _, close, *_), row in zip(history, history[1:], strict=False):
         _, open_, high, low, last, volume, _, money, count, taker, taker_money, _ = row
         assert low <= min(open_, last) <= max(open_, last) <= high
