@@ -21,6 +21,7 @@ from runner.check import check
 from runner.command import build, graph, ls, shell, sql
 from runner.demo import demo
 from runner.init import init
+from runner.lineage_command import lineage
 from runner.schedule import schedule
 from runner.run import run
 from runner.seal_command import compact, prune
@@ -107,6 +108,7 @@ for command in (
     replay,
     ls,
     graph,
+    lineage,
     slice_,
     schedule,
     sql,
