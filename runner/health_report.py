@@ -1,5 +1,8 @@
 """The health of a lake for people: reports/health.md, and the same on the terminal."""
 
+import functools
+from pathlib import Path
+
 import jinja2
 import msgspec
 
@@ -26,12 +29,18 @@ def as_json(found: Health) -> str:
 
 def markdown(lake: Lake, found: Health) -> str:
     """The report as Markdown that reads well as plain text too."""
-    loader = jinja2.FileSystemLoader([lake.folder, SHIPPED])
+    record = msgspec.to_builtins(found)
+    jobs = {name: record[name] for name in JOBS}
+    page = _templates(lake.folder).get_template(TEMPLATE).render(health=record, jobs=jobs)
+    return page.strip() + "\n"
+
+
+@functools.cache
+def _templates(folder: Path) -> jinja2.Environment:
+    """The templates of a lake; its own go before the shipped ones."""
+    loader = jinja2.FileSystemLoader([folder, SHIPPED])
     jinja = jinja2.Environment(
         loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     jinja.filters |= {"table": table, "wrapped": wrapped, "text": text}
-    record = msgspec.to_builtins(found)
-    jobs = {name: record[name] for name in JOBS}
-    page = jinja.get_template(TEMPLATE).render(health=record, jobs=jobs, lake=lake)
-    return page.strip() + "\n"
+    return jinja
