@@ -58,7 +58,7 @@ select
     if(
         coalesce(gap, hole) is null,
         'move the file of bars away and run `lake build`, which makes it anew',
-        'leave that day out; `lake validate` of it shows which seconds'
+        'run `lake repair`, which fetches missing trades by their ids; leave out what it cannot have'
     ) as advice
 from found
 where coalesce(gap, half, odd, cut, hole, lost, untaped) is not null

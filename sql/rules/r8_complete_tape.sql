@@ -35,7 +35,7 @@ select
         when trades is null then 'a certificate without bars'
         else concat_ws(
             '; ',
-            if(verdict = 'complete', null, format('{}: {} trade ids are missing', verdict, shown(missing))),
+            if(verdict = 'complete', null, format('{}: {} trade ids are missing (run `lake repair`)', verdict, shown(missing))),
             if(absent_upstream > 0, format('{} the exchange itself lacks', absent_upstream), null),
             if(trades = count, null, format('the bars hold {} of {} trades', trades, shown(count)))
         )
