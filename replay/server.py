@@ -34,6 +34,7 @@ from replay.rest_faults import RestFaults
 from replay.rules import Limit, Rules
 from replay.spot import Spot
 from replay.symbols import unknown_symbol
+from replay.yahoo import Yahoo, YahooRules
 
 TICK_S = 0.02
 
@@ -64,6 +65,7 @@ class Exchange:
         oldest_ids: dict[str, int] | None = None,
         archive: ArchiveRules | None = None,
         futures: FuturesRules | None = None,
+        yahoo: YahooRules | None = None,
     ):
         self.source, self.port, self._rules = source, port, rules or Rules()
         self._stay, self._rest_only = stay or rest_only, rest_only
@@ -78,6 +80,7 @@ class Exchange:
         self.spot = Spot(self.ledger, histories(source, history_days, halts), oldest_ids)
         self.archive = Archive(self.spot, self.ledger, self.clock, archive or ArchiveRules())
         self.futures = Futures(source, self.clock, self._rules, futures or FuturesRules())
+        self.yahoo = Yahoo(self.clock, yahoo or YahooRules())
         self.connections: set[Connection] = set()
         self.delivered: BySymbol = {}
         self._unanswered: BySymbol = {}
@@ -126,7 +129,7 @@ class Exchange:
             self.ledger.read_all()
             self.clock.stand_at(self.ledger.end_us + self.source.skew_us)
         app = web.Application()
-        for part in (self.rest, self.spot, self.archive, self.futures):
+        for part in (self.rest, self.spot, self.archive, self.futures, self.yahoo):
             part.add_to(app)
         for path in ("/stream", "/ws", "/ws/{streams:.*}"):
             app.router.add_get(path, self._websocket)
