@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import copytree
 
 import lakes
 import pytest
 from campaign import Campaign
+from raw_answers import give_all
 from sealed_lakes import compact, make_over
 
 
@@ -50,6 +52,12 @@ def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = lakes.make_two_days(tmp_path_factory.mktemp("two_days") / "lake")
     lakes.bring(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def answered(two_days: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with klines, macro minutes, fundings and open interest. Only look."""
+    return give_all(copytree(two_days, tmp_path_factory.mktemp("answered") / "lake"))
 
 
 @pytest.fixture(scope="session")

@@ -121,7 +121,7 @@ def name(request) -> str:
 @pytest.fixture
 def built(name, request) -> Path:
     """A lake that holds rows of the relation."""
-    return request.getfixturevalue("sealed_day" if name == "archive" else "two_days")
+    return request.getfixturevalue("sealed_day" if name == "archive" else "answered")
 
 
 def test_the_grain_of_a_stored_relation_is_unique_and_never_null(built, name):
@@ -137,7 +137,7 @@ def test_the_grain_of_a_stored_relation_is_unique_and_never_null(built, name):
 
 def found(folder: Path, name: str) -> list[Path]:
     """The published files of a relation, its file without rows included."""
-    parts = MODELS[name].file.split("/")[:-1]
+    parts = MODELS[name].file.partition("/{day}")[0].split("/")
     pattern = "/".join("*" if part.startswith("{") else part for part in parts)
     return sorted((folder / "data").glob(f"{pattern}/year=*/month=*/day=*/*.parquet"))
 
@@ -166,11 +166,12 @@ def test_the_rows_of_a_file_are_sorted_by_the_grain(built, name):
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_exchange_symbol_and_day_are_columns_of_the_file_too(two_days, name):
-    for path in found(two_days, name):
+def test_what_the_path_of_a_file_says_is_in_its_first_columns_too(answered, name):
+    for path in found(answered, name):
         names = [row[0] for row in duckdb.execute(f"describe from '{path}'").fetchall()]
-        expected = [column for column in ("exchange", "symbol", "day") if column in names]
-        assert names[: len(expected)] == expected and {"exchange", "day"} <= set(names)
+        keys = ("exchange", "symbol", "ticker", "day", "interval")
+        expected = [key for key in keys if f"{{{key}}}" in MODELS[name].file]
+        assert names[: len(expected)] == expected and "day" in expected
 
 
 def test_a_file_tells_its_rows_and_a_fingerprint_of_every_sql_file_behind_it(two_days):

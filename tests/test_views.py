@@ -40,29 +40,29 @@ def test_the_shell_sees_every_relation_of_an_empty_lake(empty):
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_the_grain_of_a_view_is_unique_and_never_null(two_days, view):
+def test_the_grain_of_a_view_is_unique_and_never_null(answered, view):
     grain = MODELS[view].grain
     assert grain
     anything_null = " or ".join(f"{column} is null" for column in grain)
     query = (
         f"select count(*), count(distinct ({', '.join(grain)})), count(*) filter ({anything_null})"
     )
-    [(rows, distinct, nulls)] = lakes.ask(two_days, f"{query} from {view}")
+    [(rows, distinct, nulls)] = lakes.ask(answered, f"{query} from {view}")
     assert rows == distinct > 0 and nulls == 0
 
 
-def test_the_shell_gives_the_same_answers_in_every_time_zone(two_days):
-    told = {lakes.shell(two_days, zone_free(), zone=zone) for zone in ZONES}
+def test_the_shell_gives_the_same_answers_in_every_time_zone(answered):
+    told = {lakes.shell(answered, zone_free(), zone=zone) for zone in ZONES}
     assert len(told) == 1
     assert len(told.pop().splitlines()) == len(VIEWS)
 
 
-def test_python_gives_the_same_answers_in_every_time_zone(two_days):
+def test_python_gives_the_same_answers_in_every_time_zone(answered):
     script = "import sys, lake; print(lake.connect(sys.argv[1]).execute(sys.argv[2]).fetchall())"
     told = set()
     for zone in ZONES:
         done = subprocess.run(
-            [sys.executable, "-c", script, str(two_days), zone_free()],
+            [sys.executable, "-c", script, str(answered), zone_free()],
             capture_output=True,
             text=True,
             cwd=ROOT,
@@ -73,9 +73,9 @@ def test_python_gives_the_same_answers_in_every_time_zone(two_days):
     assert len(told) == 1
 
 
-def test_the_shell_and_python_agree(two_days):
-    by_shell = [line.split(",") for line in lakes.shell(two_days, zone_free()).splitlines()]
-    by_python = [[str(value) for value in row] for row in lakes.ask(two_days, zone_free())]
+def test_the_shell_and_python_agree(answered):
+    by_shell = [line.split(",") for line in lakes.shell(answered, zone_free()).splitlines()]
+    by_python = [[str(value) for value in row] for row in lakes.ask(answered, zone_free())]
     assert [row[:2] for row in by_shell] == [row[:2] for row in by_python]
 
 

@@ -6,19 +6,18 @@
 -- costs nothing to see; the rows of all others are counted key by key.
 with
 {%- for relation in stored %}
-{%- set keys = relation.grain | reject('in', ['exchange', 'symbol']) | join(', ') %}
-{%- set symbol = 'symbol' if 'symbol' in relation.grain else 'null::varchar' %}
+{%- set keys = relation.grain | reject('in', ['exchange', 'symbol', 'ticker']) | join(', ') %}
+{%- set of = relation.grain | select('in', ['exchange', 'symbol', 'ticker']) | join(', ') %}
 {{ relation.name }}_steps as (
     select
-        exchange,
-        {{ symbol }} as symbol,
-        row(exchange, {{ symbol }}) is distinct from lag(row(exchange, {{ symbol }})) over () as is_start,
+        {{ of }},
+        row({{ of }}) is distinct from lag(row({{ of }})) over () as is_start,
         row({{ keys }}) <= lag(row({{ keys }})) over () as is_falling
     from {{ relation.name }}
 ),
 
 {{ relation.name }}_odd as (
-    select exchange, symbol
+    select {{ of }}
     from {{ relation.name }}_steps
     where is_start or is_falling
     group by all
@@ -26,19 +25,18 @@ with
 ),
 
 {{ relation.name }}_twice as (
-    select exchange, {{ symbol }} as symbol, {{ keys }}, min(day) as day, count(*) as copies
-    from {{ relation.name }} as kept
-    semi join {{ relation.name }}_odd as odd
-        on odd.exchange = kept.exchange and odd.symbol is not distinct from {{ symbol.replace('symbol', 'kept.symbol') }}
-    group by exchange, symbol, {{ keys }}
+    select {{ of }}, {{ keys }}, min(day) as day, count(*) as copies
+    from {{ relation.name }}
+    semi join {{ relation.name }}_odd using ({{ of }})
+    group by {{ of }}, {{ keys }}
     having count(*) > 1
 ){{ ',' if not loop.last }}
 {%- endfor %}
 {% for relation in stored %}
-{%- set keys = relation.grain | reject('in', ['exchange', 'symbol']) %}
+{%- set keys = relation.grain | reject('in', ['exchange', 'symbol', 'ticker']) %}
 select
-    exchange,
-    symbol,
+    {{ 'exchange' if 'exchange' in relation.grain else 'null' }} as exchange,
+    {{ relation.grain | select('in', ['symbol', 'ticker']) | join or 'null' }} as symbol,
     day_start(day) as window_start,
     concat_ws(
         ' ', '{{ relation.name }}:'

@@ -1,0 +1,49 @@
+-- One change of a minute that Yahoo had told otherwise before: what it was and what it became, and when that was fetched.
+-- grain: ticker, ts, revision
+-- file: macro/revisions/{ticker}/{day}
+-- Where raw answers are gone, the changes that they told stay as they were published (`kept`).
+{% set values = ['open', 'high', 'low', 'close', 'volume'] %}
+with versions as (
+    select ticker, day, ts, {{ values | join(', ') }}, fetched_us, line, position
+    from macro_answers
+    {%- if kept %}
+    where fetched_us > {{ kept_until_us }} or ts not in (select ts from {{ kept }})
+    {%- for side in ['before', 'after'] %}
+    union all by name
+    select
+        ticker,
+        day,
+        ts,
+        {%- for name in values %}
+        {{ side }}_{{ name }} as {{ name }},
+        {%- endfor %}
+        epoch_us({{ side }}_fetched_at) as fetched_us,
+        0 as line,
+        2 * revision + {{ loop.index }} as position
+    from {{ kept }}
+    {%- endfor %}
+    {%- endif %}
+),
+
+steps as (
+    select
+        *,
+        lag(row({{ values | join(', ') }})) over told as before,
+        lag(fetched_us) over told as before_us
+    from versions
+    window told as (partition by ts order by fetched_us, line, position)
+)
+
+select
+    ticker,
+    day,
+    ts,
+    row_number() over (partition by ts order by fetched_us, line, position) as revision,
+    {%- for name in values %}
+    before[{{ loop.index }}] as before_{{ name }},
+    {{ name }} as after_{{ name }},
+    {%- endfor %}
+    utc_time(before_us) as before_fetched_at,
+    utc_time(fetched_us) as after_fetched_at
+from steps
+where before_us is not null and before is distinct from row({{ values | join(', ') }})
