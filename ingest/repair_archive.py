@@ -20,7 +20,9 @@ from runner.missing import Range
 
 # A day of a busy symbol has a hundred megabytes.
 TOTAL_S = 900.0
+TRIES = 2
 ROWS_AT_ONCE = 50_000
+NOT_FOUND = 404
 
 
 class Archive:
@@ -45,8 +47,7 @@ class Archive:
             if read != day - timedelta(days=1):
                 self._before = None
             path = f"/data/spot/daily/trades/{self._symbol}/{self._symbol}-trades-{day}.zip"
-            answer = await self._file(path)
-            if answer and await self._take(path, answer):
+            if await self._fetch(path):
                 read = day
 
     def _days(self) -> list[date]:
@@ -58,43 +59,42 @@ class Archive:
             days |= {first + timedelta(days=n) for n in range((last - first).days + 1)}
         return sorted(days)
 
-    async def _file(self, path: str) -> Answer | None:
-        """A zip that is what its checksum says; None, with a note, where there is none."""
-        answer = await self._get(path)
-        told = answer and await self._get(f"{path}.CHECKSUM")
-        if not told:
-            return None
-        if told.body.split()[:1] != [hashlib.sha256(answer.body).hexdigest().encode()]:
-            self._say(path, "is not what its CHECKSUM says, so it is not used")
-            return None
-        return answer
+    async def _fetch(self, path: str) -> bool:
+        """Take what is asked for from a day's file; whether it is whole, so that what it lacks is
+        absent. A damaged one is fetched twice: it may just have been replaced.
+        """
+        flaw = None
+        for _ in range(TRIES):
+            answer = await self._get(path)
+            if answer is None:
+                self.notes.append(f"{self._host.url}{path} is not there: it comes a day later")
+                return False
+            told = await self._get(f"{path}.CHECKSUM")
+            flaw = await asyncio.to_thread(_flaw_of, answer.body, told and told.body)
+            if flaw is None:
+                return await self._take(path, answer, is_checked=told is not None)
+        self.notes.append(f"{self._host.url}{path} {flaw}, fetched {TRIES} times: not used")
+        return False
 
     async def _get(self, path: str) -> Answer | None:
+        """A file of the archive; None where there is none of that name."""
         try:
             return await self._host.get(path, as_json=False, total_s=TOTAL_S)
         except Refused as refused:
-            if refused.status != 404:
+            if refused.status != NOT_FOUND:
                 raise
-            self._say(path, "is not there (the archive has a day about a day later)")
             return None
 
-    def _say(self, path: str, what: str) -> None:
-        self.notes.append(f"{self._host.url}{path} {what}")
-
-    async def _take(self, path: str, answer: Answer) -> bool:
-        """Whether the file is whole and in order, so that what it lacks is absent."""
+    async def _take(self, path: str, answer: Answer, is_checked: bool) -> bool:
         self._absent = []
         odd = 0
-        try:
-            for number, row in enumerate(_rows(answer.body)):
-                if number % ROWS_AT_ONCE == 0:
-                    await asyncio.sleep(0)  # Ctrl+C gets its turn
-                odd += not self._take_row(row, answer.fetched_us)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            self._say(path, f"is no zip file that can be read ({error})")
-            return False
+        for number, row in enumerate(_rows(answer.body)):
+            if number % ROWS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # Ctrl+C gets its turn
+            odd += not self._take_row(row, answer.fetched_us)
         if odd:
             logger.warning("{}: {} rows cannot be read or are out of order", path, odd)
+        if odd or not is_checked:
             return False
         for one, before_us in self._absent:
             self._files.add_absent(one.first_id, one.last_id, before_us, answer.fetched_us)
@@ -116,15 +116,30 @@ class Archive:
         return trade.trade_id > before.trade_id
 
 
+def _flaw_of(body: bytes, checksum: bytes | None) -> str | None:
+    """Why a zip cannot be used. `checksum`: the text beside it, if there is one."""
+    if checksum is not None:
+        sha256 = hashlib.sha256(body).hexdigest().encode()
+        if checksum.lower().split()[:1] != [sha256]:
+            return "is not what its CHECKSUM says"
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            if not archive.namelist() or archive.testzip():
+                return "is no whole zip file"
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        return f"is no zip file that can be read ({error})"
+    return None
+
+
 def _rows(body: bytes) -> Iterator[list[bytes]]:
     """The rows of the zip's one CSV file; a header, which newer files may have, is left out."""
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        if not archive.namelist():
-            raise zipfile.BadZipFile("it is empty")
-        with archive.open(archive.namelist()[0]) as file:
-            for number, line in enumerate(io.BufferedReader(file, 1 << 20)):
-                if line.strip() and (number or line[:1].isdigit()):
-                    yield line.strip().split(b",")
+    with (
+        zipfile.ZipFile(io.BytesIO(body)) as archive,
+        archive.open(archive.namelist()[0]) as file,
+    ):
+        for number, line in enumerate(io.BufferedReader(file, 1 << 20)):
+            if line.strip() and (number or line[:1].isdigit()):
+                yield line.strip().split(b",")
 
 
 def _trade(row: list[bytes]) -> Trade | None:

@@ -43,11 +43,15 @@ class Lacking(Market):
 
 
 def market(
-    *symbols: str, start: str = "2025-10-20T14:55:00", seed: int = 7, duration_s: float = 1500
+    *symbols: str,
+    start: str = "2025-10-20T14:55:00",
+    seed: int = 7,
+    duration_s: float = 1500,
+    busy: float = 0.3,
 ) -> Market:
     """A market of which twenty minutes and more are old enough to be lacking for good."""
     moment = datetime.fromisoformat(start).replace(tzinfo=UTC)
-    return Market(symbols or ("SOLUSDT",), seed, moment, duration_s, busy=0.3)
+    return Market(symbols or ("SOLUSDT",), seed, moment, duration_s, busy=busy)
 
 
 def ids(source: Market, symbol: str = "SOLUSDT") -> list[int]:
@@ -113,7 +117,9 @@ def repair(
 
     async def main() -> None:
         async with AsyncExitStack() as stack:
-            exchange = await stack.enter_async_context(Exchange(source, rest_only=True, **knobs))
+            exchange = await stack.enter_async_context(
+                Exchange(source, None, rest_only=True, **knobs)
+            )
             url = exchange.rest_url
             if meddle:
                 url = (await stack.enter_async_context(Meddler(exchange.rest_url, meddle))).url

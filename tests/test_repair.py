@@ -79,9 +79,9 @@ def test_a_repaired_trade_is_a_raw_line_like_any_other_but_for_its_source(holed)
 
 
 def test_holes_over_hours_and_midnight_are_filed_where_the_trades_belong(tmp_path):
-    source = market(start="2025-10-20T22:50:00", duration_s=5400)
+    source = market(start="2025-10-20T22:58:00", duration_s=4200, busy=0.05)
     known = ids(source)
-    lost = known[40:-40]
+    lost = known[20:-20]
     folder = make(tmp_path / "lake", source, lost)
     whole = make(tmp_path / "whole", source)
     lakes.bring(whole)
