@@ -23,11 +23,14 @@ class Feed:
         self._seen: dict[str, int] = dict.fromkeys(lake.config.exchanges[0].symbols, 0)
         self._before = dict.fromkeys(COUNTS, 0)
         self._from_us: int | None = None
+        self._pid = 0
 
     def look(self) -> None:
-        """Take note of what the running collector tells."""
+        """Take note of what the collector tells, or told last."""
+        if self._job.child:
+            self._pid = self._job.child.pid
         told = status.read(self._lake.base)
-        if told is None or self._job.child is None or told.pid != self._job.child.pid:
+        if told is None or told.pid != self._pid:
             return
         if self.status is None or self.status.pid != told.pid:
             self._begin(told)
@@ -35,11 +38,6 @@ class Feed:
         self._clock.follow(told)
         for name, symbol in told.symbols.items():
             self._seen[name] = max(self._seen.get(name, 0), symbol.seen_us)
-
-    def last(self) -> Status | None:
-        """What a collector that has ended told last."""
-        told = status.read(self._lake.base)
-        return told if told and self.status and told.pid == self.status.pid else self.status
 
     @property
     def counts(self) -> dict[str, int]:

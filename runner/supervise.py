@@ -84,13 +84,13 @@ class Supervisor:
 
     def _look_at_jobs(self) -> None:
         collector = self.jobs["collector"]
-        self.feed.look()
         was_running = collector.is_running
         for job in self.jobs.values():
             job.look()
-        told = self.feed.last() if was_running and not collector.is_running else None
-        if told and told.ended == OVER:
-            self.stop(OVER)
+        self.feed.look()
+        if was_running and not collector.is_running and self.feed.status:
+            if self.feed.status.ended == OVER:
+                self.stop(OVER)
         if found := self.jobs["validation"].facts:
             self.validated = {name: found[name] for name in ("day", "verdict", "reason")}
 
@@ -163,9 +163,7 @@ class Supervisor:
                 if job.child and (time.monotonic() > until or self._hurry.is_set()):
                     job.child.kill()
             time.sleep(0.02)
-        told = self.feed.last()
-        if told and self.feed.status:
-            self.feed.status = told
+        self.feed.look()
         self._write(health_record.record(self, self.ended or "an error"))
 
     def summary(self) -> list[str]:

@@ -1,0 +1,354 @@
+"""`lake run` as a process: what it does, what its heartbeat says, how it ends and how it heals."""
+
+import hashlib
+import json
+import os
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import lakes
+import pytest
+import runs
+import wire
+from test_run_jobs import ENDLESS, own_sql
+
+from runner import run as run_module
+from runner.lock import hold, is_held
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+pytestmark = POSIX
+FAST = 60.0
+
+
+def rows_of(folder: Path, name: str, base: str = "data") -> list[dict]:
+    """The raw lines of a symbol, or of the sessions."""
+    parts = sorted((folder / base / "raw/binance" / name).glob("*/part_*"))
+    return [json.loads(line) for part in parts for line in part.read_text().splitlines()]
+
+
+def micros(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1e6)
+
+
+def test_every_field_of_the_heartbeat_is_what_happened(tmp_path):
+    """A replay at 60×, whose connection is lost once, and builds every two of its minutes."""
+    exchange = runs.market(FAST, faults=["drop=at:150s"])
+    with runs.beside(exchange):
+        folder = runs.lake_of(tmp_path / "lake", exchange)
+        process = runs.start(folder, "--transform-interval-min", "2")
+
+        def is_told() -> bool:
+            found = runs.beat(folder)
+            return bool(found) and (
+                found["transformer"]["runs"] >= 2
+                and found["figures"]["runs"] >= 2
+                and found["collector"]["reconnects"] == 1
+                and (found["files"]["parquet_1s_rows_today"] or 0) > 0
+            )
+
+        runs.until(process, is_told)
+        live = runs.beat(folder)
+        output = runs.stopped(process, folder, signal.SIGTERM)
+    last = runs.beat(folder)
+    check_live(live, process.pid)
+    check_last(folder, last)
+    assert "transformer: resample_interval_sec 1" in output
+    assert "schedule_minutes 2 (--transform-interval-min)" in output
+    assert (folder / "data/logs/run.log").read_text().count("stopping: SIGTERM") == 1
+    page = (folder / "data/reports/health.md").read_text(encoding="utf-8")
+    assert page.startswith("# Health: STOPPED\n\n`lake run` has ended: SIGTERM.\n")
+    assert lakes.run(folder, "status").exit_code == 3
+    assert f"Transform cycles run: {last['transformer']['runs']}" in output
+
+
+def check_live(beat: dict, pid: int) -> None:
+    """A heartbeat while all goes on."""
+    assert (beat["mode"], beat["source"], beat["pid"]) == ("PRODUCTION", "replay", pid)
+    assert beat["collector"]["status"] == "running"
+    built = beat["transformer"]
+    assert built["status"] in ("idle", "running") and built["last_error"] is None
+    assert micros(built["next_run"]) >= micros(built["last_run_start"])
+    assert beat["macro_minute"]["status"] == beat["derivatives"]["status"] == "off"
+    assert 0 <= time.time() - micros(beat["ts_utc"]) / 1e6 < 60
+    assert beat["disk"]["free_bytes"] > 0
+
+
+def check_last(folder: Path, beat: dict) -> None:
+    """The last heartbeat against what lies on the disk."""
+    events = rows_of(folder, "_sessions")
+    connected = sum(line["event"] == "connected" for line in events)
+    collector = beat["collector"]
+    assert (collector["status"], collector["reconnects"]) == ("stopped", connected - 1)
+    assert (collector["rejected"], collector["dropped"], collector["restarts"]) == (0, 0, 0)
+    offsets = [line["offset"] for line in events if line["event"] == "clock"]
+    assert collector["clock_offset_ms"] == offsets[-1] / 1000
+    stop_us = next(line["ts_recv"] for line in events if line["event"] == "stop")
+    for symbol, seen in collector["symbols"].items():
+        newest_us = max(line["ts_recv"] for line in rows_of(folder, symbol))
+        assert newest_us <= micros(seen) <= stop_us  # klines are seen and not kept
+    assert collector["last_seen_ts"] == max(collector["symbols"].values())
+    assert 0 < collector["last_latency_p50_ms"] <= collector["last_latency_p95_ms"] < 1000
+    parts = list((folder / "data/raw/binance").glob("[!_]*/*/part_*.jsonl"))
+    assert 0 < beat["files"]["raw_count_today"] <= len(parts)
+    [(bars,)] = lakes.ask(folder, "select count(*) from bars_1s")
+    assert 0 < beat["files"]["parquet_1s_rows_today"] <= bars
+    built = beat["transformer"]
+    assert built["status"] == "stopped" and built["last_run_files_written"] > 0
+    assert micros(built["last_run_start"]) <= micros(built["last_run_end"])
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """All files below a folder, by what they hold."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_test_run_does_all_of_it_in_its_own_tree(tmp_path):
+    with runs.beside(runs.market(FAST)) as exchange:
+        folder = runs.lake_of(tmp_path / "lake", exchange)
+        for name, lines in lakes.two_days(["SOLUSDT"]).items():
+            lakes.put(folder, name, lines)
+        lakes.bring(folder)
+        before = hashes(folder / "data") | {"": hashes(folder)["lake.db"]}
+        began = ("--testing", "--duration", "300", "--macro-runtime-lookback-days", "2")
+        process = runs.start(folder, *began)
+        output, _ = process.communicate(timeout=90)
+    assert process.returncode == 0, output
+    assert hashes(folder / "data") | {"": hashes(folder)["lake.db"]} == before
+    base = folder / "data-test"
+    runs.assert_down(base)
+    # flags > testing > config, and every line says where a value comes from
+    assert "MODE: TEST, lake " in output and "schedule_minutes 2 (testing)" in output
+    assert "runtime_lookback_days 2 (--macro-runtime-lookback-days)" in output
+    told = dict(line.split(": ", 1) for line in output.splitlines()[-6:])
+    assert list(told)[0].startswith("MODE: TEST, summary of")
+    assert list(told)[1:] == [
+        *("Duration", "Transform cycles run", "Macro fetches", "Files written", "Warnings")
+    ]
+    assert 300 <= int(told["Duration"].split()[0]) < 900
+    assert int(told["Transform cycles run"]) >= 1 and told["Macro fetches"] == "0"
+    raw = len(list(base.glob("raw/**/part_*.jsonl")))
+    assert f"({raw} raw, " in told["Files written"]
+    beat = runs.beat(folder, "data-test")
+    assert (beat["mode"], beat["reason"]) == ("TEST", "`lake run` has ended: 300 s are over")
+    assert "MODE: TEST" in (base / "reports/health.md").read_text(encoding="utf-8")
+    logs = {path.name for path in (base / "logs/test").glob("*.log")}
+    assert {"run.log", "collector.log", "transformer.log"} <= logs
+    with duckdb.connect(str(base / "lake.db"), read_only=True) as con:
+        [(bars,)] = con.execute("select count(*) from bars_1s").fetchall()
+    assert bars > 0
+
+
+def never(exchange, folder: Path, process) -> bool:
+    """The collector has begun, and nothing has come."""
+    return runs.beat(folder).get("collector", {}).get("status") == "connecting"
+
+
+def building(exchange, folder: Path, process) -> bool:
+    """A build runs that has published bars and is at what never ends."""
+    bars = list((folder / "data/parquet").glob("binance/*/*/*/*/*.parquet"))
+    return bool(bars) and runs.beat(folder)["transformer"]["status"] == "running"
+
+
+def repairing(exchange, folder: Path, process) -> bool:
+    return runs.beat(folder).get("repair", {}).get("status") == "running"
+
+
+def sealing(exchange, folder: Path, process) -> bool:
+    return (folder / "data/work/run/compact.txt").exists()
+
+
+def fetching(exchange, folder: Path, process) -> bool:
+    return runs.beat(folder).get("macro_minute", {}).get("status") == "running"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("state", [building, sealing])
+def test_it_is_down_within_10_s_while_it_works(tmp_path, state, number):
+    if (state, number) == (sealing, signal.SIGINT):
+        pytest.skip("one signal is enough where two tests take long")
+    with runs.beside(runs.market(FAST)) as exchange:
+        folder = runs.lake_of(tmp_path / "lake", exchange)
+        if state is building:
+            own_sql(folder, "endless.sql", ENDLESS)
+        else:
+            earlier(folder)
+        process = runs.start(folder)
+        runs.until(process, lambda: state(exchange, folder, process))
+        runs.stopped(process, folder, number)
+    (folder / "sql/bars/endless.sql").unlink(missing_ok=True)
+    lakes.bring(folder)
+
+
+def earlier(folder: Path) -> None:
+    """Raw of a replay of the day before, not built and not sealed."""
+    for name, lines in lakes.two_days(["SOLUSDT"]).items():
+        day_us = 86_400_000_000
+        moved = [
+            {
+                key: value - 2 * day_us if key in ("ts_recv", "ts_event", "event_time") else value
+                for key, value in line.items()
+                if value is not None or key != "x"
+            }
+            for line in lines
+        ]
+        marked = [
+            line | {"mode": "replay"} if line.get("event") == "start" else line for line in moved
+        ]
+        lakes.put(folder, name, marked)
+
+
+@pytest.mark.parametrize("state", ["connecting", "stalled", "fetching"])
+def test_it_is_down_within_10_s_while_it_waits_for_others(tmp_path, state):
+    async def silent(socket, number):
+        if state != "connecting":
+            await socket.wait_closed()
+
+    with runs.beside(wire.Wire(silent)) as exchange, runs.beside(_Silence()) as nobody:
+        if state == "connecting":
+            exchange.ws_url = "ws://127.0.0.1:9"
+        macro = (
+            f'{{tickers: [SPY], url: "{nobody.url}"}}' if state == "fetching" else "{tickers: []}"
+        )
+        folder = runs.lake_of(tmp_path / "lake", exchange, macro_minute=macro)
+        (folder / "config.yml").write_text(
+            (folder / "config.yml").read_text().replace(", XRPUSDT", "")
+        )
+        is_there = fetching if state == "fetching" else never
+        process = runs.start(folder)
+        runs.until(process, lambda: is_there(exchange, folder, process))
+        time.sleep(1.0)  # into the middle of it
+        runs.stopped(process, folder, signal.SIGTERM)
+    beat = runs.beat(folder)
+    assert beat["collector"]["last_seen_ts"] is None and beat["collector"]["status"] == "stopped"
+
+
+class _Silence:
+    """A server that takes every connection and never says a word."""
+
+    async def __aenter__(self):
+        self._context = runs.silence()
+        self.url = await self._context.__aenter__()
+        return self
+
+    async def __aexit__(self, *exception):
+        await self._context.__aexit__(*exception)
+
+
+def test_killed_with_all_its_children_or_without_the_next_run_heals_by_itself(tmp_path):
+    with runs.beside(runs.market(FAST)) as exchange:
+        folder = runs.lake_of(tmp_path / "lake", exchange)
+        for round_number in range(2):
+            process = runs.start(folder, "--transform-interval-min", "1")
+            runs.until(process, lambda process=process: runs.is_receiving(folder, process))
+            runs.until(process, lambda: (folder / "data/work/run/transformer.txt").exists())
+            children = [runs.collector_pid(folder)] if round_number else []
+            process.kill()
+            for pid in children:
+                os.kill(pid, signal.SIGKILL)
+            process.communicate()
+            if not round_number:
+                found = lakes.run(folder, "status")
+                assert found.exit_code == 3 and "`lake run` is dead" in found.output
+        acknowledged = {(r["symbol"], r["trade_id"]) for r in trades(folder)}
+        process = runs.start(folder, "--transform-interval-min", "1")
+        runs.until(process, lambda: runs.is_receiving(folder, process))
+        runs.until(process, lambda: runs.beat(folder)["transformer"]["runs"])
+        runs.stopped(process, folder, signal.SIGTERM)
+    lakes.bring(folder)
+    kept = set(lakes.ask(folder, "select symbol, trade_id from trades"))
+    assert acknowledged <= kept and acknowledged
+
+
+def trades(folder: Path) -> list[dict]:
+    """The trades in whole raw lines, of open parts too."""
+    found = []
+    for part in (folder / "data/raw/binance").glob("[!_]*/*/part_*"):
+        if part.suffix == ".torn":
+            continue
+        for line in part.read_bytes().split(b"\n")[:-1]:
+            row = json.loads(line)
+            found += [row] if row["stream"] == "trade" else []
+    return found
+
+
+def test_a_second_run_beside_the_first_says_who_is_there_and_does_no_harm(tmp_path):
+    """So does a collector; a build by hand and a read-write shell get along with it."""
+    with runs.beside(runs.market(FAST)) as exchange:
+        folder = runs.lake_of(tmp_path / "lake", exchange)
+        process = runs.start(folder, "--transform-interval-min", "1")
+        runs.until(process, lambda: runs.is_receiving(folder, process))
+        second = runs.start(folder)
+        said, _ = second.communicate(timeout=30)
+        assert second.returncode == 1 and "Traceback" not in said
+        assert f"Another process is already running this lake (process {process.pid} since" in said
+        collector = lakes.run(folder, "collect")
+        assert collector.exit_code == 1 and "already collecting into this lake" in collector.output
+        by_hand = lakes.process("build", "--config", str(folder))
+        with duckdb.connect(str(opened(process, folder))) as shell:
+            shell.execute("create table mine as select 1 as one")
+            built = runs.beat(folder)["transformer"]["runs"]
+            assert by_hand.communicate(timeout=60) and by_hand.returncode == 0
+            runs.until(process, lambda: runs.beat(folder)["transformer"]["runs"] > built)
+            assert runs.beat(folder)["transformer"]["last_error"] is None
+        runs.stopped(process, folder, signal.SIGTERM)
+
+
+def opened(process, folder: Path) -> Path:
+    """lake.db, once a build has made it."""
+    runs.until(process, (folder / "lake.db").exists)
+    return folder / "lake.db"
+
+
+def test_it_refuses_a_lake_into_which_another_process_collects(tmp_path, monkeypatch):
+    folder = lakes.make(tmp_path / "lake")
+    monkeypatch.setattr(run_module, "LEFT_S", 0.1)
+    with hold(folder / "data" / "collector.lock", "collecting into this lake"):
+        result = lakes.run(folder, "run")
+    assert result.exit_code == 1
+    assert f"already collecting into this lake (process {os.getpid()} since" in result.output
+    assert is_held(folder / "data" / "run.lock") is None
+
+
+def test_a_job_that_fails_or_a_disk_that_is_nearly_full_never_stops_the_capture(tmp_path):
+    with runs.beside(runs.market(FAST)) as exchange:
+        folder = runs.lake_of(tmp_path / "lake", exchange)
+        bad = own_sql(folder, "bad.sql", "-- Bad.\n-- grain: exchange\nselect no from nowhere;;\n")
+        process = runs.start(folder, "--transform-interval-min", "1")
+        runs.until(process, lambda: runs.beat(folder).get("transformer", {}).get("last_error"))
+        beat = runs.beat(folder)
+        assert beat["status"] == "DEGRADED" and "bad.sql" in beat["transformer"]["last_error"]
+        assert lakes.run(folder, "status").exit_code == 3
+        bad.unlink()
+        runs.until(process, lambda: runs.beat(folder)["status"] == "HEALTHY")
+        assert runs.beat(folder)["collector"]["restarts"] == 0
+        assert lakes.run(folder, "status").exit_code == 0
+        runs.stopped(process, folder, signal.SIGTERM)
+        runs.lake_of(folder, exchange, health="{min_free_gb: 1000000}")
+        process = runs.start(folder, "--transform-interval-min", "1")
+        runs.until(process, lambda: runs.beat(folder)["transformer"]["status"] == "paused")
+        runs.until(process, lambda: runs.is_receiving(folder, process))
+        beat = runs.beat(folder)
+        assert beat["status"] == "DEGRADED" and "nothing is built" in beat["reason"]
+        assert beat["transformer"]["last_run_start"] is None
+        runs.stopped(process, folder, signal.SIGTERM)
+
+
+def test_a_recording_that_is_over_ends_the_run(tmp_path):
+    from replay.market import Market
+    from replay.server import Exchange
+
+    start = datetime(2025, 10, 20, 12, tzinfo=UTC)
+    source = Market(("SOLUSDT", "XRPUSDT"), 7, start, 200.0, busy=0.2)
+    with runs.beside(Exchange(source, speed=FAST)) as exchange:
+        process = runs.start(runs.lake_of(tmp_path / "lake", exchange))
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert runs.beat(tmp_path / "lake")["reason"] == "`lake run` has ended: the recording is over"
+    runs.assert_down(tmp_path / "lake" / "data")
