@@ -88,7 +88,7 @@ class Candles:
         """First and last moment at which a candle that is asked for, and is there, may open."""
         first_us = self._history.start_us
         if first_us is None:
-            first_us = self._tape.times[0] if len(self._tape) else self._ledger.end_us + 1
+            first_us = self._tape.first_us(self._ledger.end_us + 1)
         first_us -= first_us % self._step_us
         last_us = min(self._ledger.now_us(), max(self._ledger.end_us, self._ledger.start_us) - 1)
         if start_us is not None:

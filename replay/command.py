@@ -119,9 +119,13 @@ async def _serve(exchange, rest_only: bool) -> None:
                 f"--rest-url {exchange.rest_url} --symbols {','.join(source.symbols)}"
             )
             click.echo("The clock starts with the first subscription. Ctrl+C stops.")
-        await exchange.finished()
-    delivered = sum(len(ids) for ids in exchange.delivered.values())
-    click.echo(f"End of recording: {delivered:,} trades delivered.")
+        await exchange.played()
+        delivered = sum(len(ids) for ids in exchange.delivered.values())
+        stays = "; REST stays. Ctrl+C stops." if exchange.stay else "."
+        if not rest_only:
+            click.echo(f"End of recording: {delivered:,} trades delivered{stays}")
+        if exchange.stay:
+            await exchange.finished()
 
 
 def _source(recordings, symbols, seed, start, duration):

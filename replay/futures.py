@@ -6,6 +6,7 @@ before 2020, and of open interest only the last 30 days.
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from random import Random
 
 from aiohttp import web
@@ -86,8 +87,8 @@ class Futures:
     def _interest(self, symbol: str, at_ms: int) -> dict:
         """The same for every period: what is open at that moment."""
         day, minute = divmod(at_ms // 60_000, 1440)
-        here, there = (Random(f"interest {symbol} {d}").randrange(10**13) for d in (day, day + 1))
-        contracts = 10**13 + here + (there - here) * minute // 1440
+        here, there = _contracts(symbol, day), _contracts(symbol, day + 1)
+        contracts = here + (there - here) * minute // 1440
         value = contracts * self._price(symbol, Random(f"mark {symbol} {at_ms}")) // 10**8
         return {
             "symbol": symbol,
@@ -156,10 +157,18 @@ class Futures:
         if start_ms is not None and start_ms < oldest_ms:
             raise BadRequest(-1130, "Data sent for parameter 'startTime' is not valid.")
         end_ms = min(self._now_ms(), end_ms if end_ms is not None else self._now_ms())
-        begin_ms = oldest_ms if start_ms is None else start_ms
-        rows = self.open_interest(symbol, period, begin_ms, end_ms)
-        is_newest = start_ms is None or self._rules.newest
-        return reply(json_text(rows[-limit:] if is_newest else rows[:limit]))
+        begin_ms, span_ms = start_ms or oldest_ms, limit * PERIODS[period] * 60_000
+        if start_ms is None or self._rules.newest:
+            begin_ms = max(begin_ms, end_ms - span_ms + 1)
+        else:
+            end_ms = min(end_ms, begin_ms + span_ms - 1)
+        return reply(json_text(self.open_interest(symbol, period, begin_ms, end_ms)))
+
+
+@lru_cache(1024)
+def _contracts(symbol: str, day: int) -> int:
+    """How much is open at the start of a day, in 1e-8."""
+    return 10**13 + Random(f"interest {symbol} {day}").randrange(10**13)
 
 
 def gate(clock: Clock, rules: Rules) -> Gate:

@@ -68,7 +68,7 @@ class Exchange:
         yahoo: YahooRules | None = None,
     ):
         self.source, self.port, self._rules = source, port, rules or Rules()
-        self._stay, self._rest_only = stay or rest_only, rest_only
+        self.stay, self._rest_only = stay or rest_only, rest_only
         parsed = [parse(fault, seed) if isinstance(fault, str) else fault for fault in faults]
         for fault in parsed:
             if (symbol := fault.settings.get("symbol")) and symbol not in source.symbols:
@@ -159,21 +159,24 @@ class Exchange:
         if isinstance(outcome, Exception) and exception[0] is None:
             raise outcome
 
-    async def finished(self) -> None:
+    async def played(self) -> None:
         """Returns when the recording is over, a client has been told so, and all have left.
 
-        A client that was away at the end is waited for as long as its back-off may last. An
-        exchange that is to stay never returns.
+        A client that was away at the end is waited for as long as its back-off may last.
         """
         await self._playing
-        if self._stay:
-            await asyncio.get_running_loop().create_future()
         patience_s = max(10.0, 330.0 / (self.clock.speed or 1000.0))
         deadline = asyncio.get_running_loop().time() + patience_s
         while self.connections or not self.player.told:
             if not self.connections and asyncio.get_running_loop().time() > deadline:
                 return
             await asyncio.sleep(TICK_S)
+
+    async def finished(self) -> None:
+        """Returns when it has been played and nobody is there; never when it is to stay."""
+        if self.stay:
+            await asyncio.get_running_loop().create_future()
+        await self.played()
 
     async def _tick(self) -> None:
         while True:

@@ -1,12 +1,14 @@
 """`lake replay` from outside: what it prints, how it ends, and how it refuses."""
 
 import asyncio
+import json
 import re
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from click.testing import CliRunner
@@ -65,6 +67,45 @@ def test_ctrl_c_ends_it_cleanly():
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=10)
     assert process.returncode == 0 and "Stopped." in rest and "Traceback" not in rest
+
+
+def _asked(rest_url: str, path: str) -> list:
+    with urlopen(rest_url + path) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no Ctrl+C to send there")
+def test_it_may_stay_after_the_end_until_ctrl_c():
+    process, lines = _start("--symbols", "SOLUSDT", "--duration", "90", "--speed", "max", "--stay")
+    ws_url = re.search(r"ws://127\.0\.0\.1:\d+/stream", "".join(lines))[0]
+    rest_url = re.search(r"http://127\.0\.0\.1:\d+", "".join(lines))[0]
+
+    async def run():
+        async with connect(f"{ws_url}?streams=solusdt@trade", proxy=None) as client:
+            return await listen(client)
+
+    heard = asyncio.run(run())
+    assert heard.code == 4000
+    assert "trades delivered; REST stays." in process.stdout.readline()
+    candles = _asked(rest_url, "/api/v3/klines?symbol=SOLUSDT&interval=1m")
+    assert sum(candle[8] for candle in candles) == len(heard.texts)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=10)
+    assert process.returncode == 0 and "Stopped." in rest
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no Ctrl+C to send there")
+def test_it_may_serve_rest_alone_with_days_of_history_before():
+    options = ("--symbols", "SOLUSDT", "--duration", "60", "--rest-only", "--history-days", "2")
+    process, lines = _start(*options)
+    assert "all of it has happened" in lines[0] and "Record it" not in "".join(lines)
+    rest_url = re.search(r"http://127\.0\.0\.1:\d+", "".join(lines))[0]
+    path = "/api/v3/klines?symbol=SOLUSDT&interval=1m&startTime=0&limit=1"
+    ((open_ms, *_),) = _asked(rest_url, path)
+    assert open_ms == 1_760_745_600_000, "two days before the day of the market"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(
