@@ -26,7 +26,7 @@ exchanges:
 FAULT = "drop=at:240s"
 STATES = "pivot bars_1s on state using count(*) group by symbol order by symbol"
 TAPE = """
-select symbol, first_id, last_id, count, missing, duplicates, verdict
+select symbol, first_id, last_id, count, missing, repaired, verdict
 from tape
 order by symbol
 """
@@ -42,7 +42,7 @@ order by window_start
 @click.command("demo", short_help="A tour without network, in its own folder.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="demo")
 def demo(folder: Path) -> None:
-    """A tour without network: replay a market, collect it, build bars, query and validate them.
+    """A tour without network: replay a market, collect, build, repair, query and validate it.
 
     It works in its own folder, demo/, and takes less than a minute.
 
@@ -67,11 +67,25 @@ def _give(folder: Path) -> None:
     _fresh(folder)
     lake = load(folder)
     logs.setup(lake, "collector")
-    _collect(lake)
-    click.echo("3  Building …")
-    for line in build(lake).told(dry_run=False):
-        click.echo(f"   lake build     → {line}")
-    _show(lake, folder)
+    click.echo(
+        "1  An exchange made of files: ten minutes of a synthetic market, one lost connection."
+    )
+    exchange = _replay()
+    try:
+        ws_url, rest_url = _addresses(exchange)
+        click.echo(f"   lake replay --speed max --stay --fault {FAULT}   → {ws_url}")
+        _collect(lake, ws_url, rest_url)
+        click.echo("3  Building …")
+        for line in build(lake).told(dry_run=False):
+            click.echo(f"   lake build     → {line}")
+        _show(lake, "4  Seconds by state: what is known of each second", STATES)
+        _show(lake, "5  The certificate: trade ids that the lost connection cost", TAPE)
+        _repair(lake, rest_url)
+    finally:
+        exchange.kill()
+        exchange.communicate()
+    query = f"lake sql \"from bars_1m where symbol = 'SOLUSDT'\" --config {folder}"
+    _show(lake, f"7  A query: {query}", QUERY)
     written = _validate(lake, folder)
     click.echo(
         f"Done in {time.monotonic() - started:.0f} s.\n"
@@ -86,45 +100,43 @@ def _give(folder: Path) -> None:
     )
 
 
-def _collect(lake: "Lake") -> None:
+def _collect(lake: "Lake", ws_url: str, rest_url: str) -> None:
     """Record a replayed market to its end."""
     from ingest.collector import collect
 
-    click.echo(
-        "1  An exchange made of files: ten minutes of a synthetic market, one lost connection."
-    )
-    exchange = _replay()
-    try:
-        ws_url, rest_url = _addresses(exchange)
-        click.echo(f"   lake replay --speed max --fault {FAULT}   → {ws_url}")
-        click.echo("2  Collecting it over a real WebSocket …")
-        ended = collect(lake, ws_url=ws_url, rest_url=rest_url).ended
-        if ended.startswith("SIG"):  # the collector ends in order; so does the tour
-            raise KeyboardInterrupt
-        exchange.wait(timeout=20)
-    finally:
-        exchange.kill()
-        exchange.communicate()
+    click.echo("2  Collecting it over a real WebSocket …")
+    ended = collect(lake, ws_url=ws_url, rest_url=rest_url).ended
+    if ended.startswith("SIG"):  # the collector ends in order; so does the tour
+        raise KeyboardInterrupt
     parts = (lake.base / "raw" / "binance").glob("[!_]*/*/*.jsonl")
     lines = sum(path.read_bytes().count(b"\n") for path in parts)
     click.echo(f"   lake collect   → {lines:,} raw lines of {len(SYMBOLS)} symbols")
 
 
-def _show(lake: "Lake", folder: Path) -> None:
-    """States, certificates and a query, as the lake answers them."""
+def _repair(lake: "Lake", rest_url: str) -> None:
+    """Fetch by id what the lost connection cost, and show the certificate again."""
+    from ingest.repair import repair
+    from runner.config import with_flags
+
+    click.echo("6  Fetching them by their ids …")
+    url = ("--rest-url", rest_url)
+    done = repair(with_flags(lake, {"exchanges[0].rest_url": url}))
+    if done.failed:
+        raise click.ClickException("\n".join(done.failed))
+    for line in done.told(lake.config.repair.max_ids_per_hole):
+        click.echo(f"   lake repair    → {line}")
+    _show(lake, "   The certificate now:", TAPE)
+
+
+def _show(lake: "Lake", title: str, sql: str) -> None:
+    """What the lake answers to a question."""
     from runner import catalog
     from runner.answer import printed
 
-    query = f"lake sql \"from bars_1m where symbol = 'SOLUSDT'\" --config {folder}"
-    for title, sql in (
-        ("4  Seconds by state: what is known of each second", STATES),
-        ("5  The certificate: how many trade ids are missing (the lost connection)", TAPE),
-        (f"6  A query: {query}", QUERY),
-    ):
-        click.echo(f"\n{title}\n")
-        for text in printed(catalog.connect(lake), sql, "table"):
-            click.echo("".join(f"   {line}\n" for line in text.splitlines()), nl=False)
-        click.echo()
+    click.echo(f"\n{title}\n")
+    for text in printed(catalog.connect(lake), sql, "table"):
+        click.echo("".join(f"   {line}\n" for line in text.splitlines()), nl=False)
+    click.echo()
 
 
 def _refuse(folder: Path) -> None:
@@ -146,10 +158,10 @@ def _validate(lake: "Lake", folder: Path) -> Path:
     from runner.validation import run
 
     found = run(lake, Choice())
-    click.echo(f"\n7  Can it be used? lake validate --config {folder}\n")
+    click.echo(f"\n8  Can it be used? lake validate --config {folder}\n")
     for line in report.summary(found):
         click.echo(f"   {line}")
-    click.echo()
+    click.echo("   (R11: quotes of the seconds without connection are gone, trades are not)\n")
     written, _ = report.write(lake, found, None)
     return folder / written.relative_to(lake.folder)
 
@@ -170,8 +182,8 @@ def _replay() -> subprocess.Popen:
         "replay",
         "--symbols",
         ",".join(SYMBOLS),
-        "--speed",
-        "max",
+        *("--speed", "max"),
+        "--stay",
     ]
     return subprocess.Popen(
         [*command, "--fault", FAULT],
