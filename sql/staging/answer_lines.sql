@@ -23,7 +23,6 @@ texts as (
 decoded as (
     select line, piece, if(is_escaped, try(decode(piece::blob)), piece) as text
     from texts
-    where strlen(piece) > 100 or trim(piece, ' ' || chr(9) || chr(13)) <> ''
 ),
 
 -- one look at the whole JSON: each costs as much memory as the text several times over
@@ -33,6 +32,7 @@ told as (
         coalesce(text, piece) as text,
         try(from_json(text, '{"fetched_at": "VARCHAR", "request": "JSON", "body": "JSON"}')) as told
     from decoded
+    where strlen(piece) > 100 or trim(coalesce(text, piece), ' ' || chr(9) || chr(13)) <> ''
 ),
 
 judged as (
