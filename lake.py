@@ -22,12 +22,13 @@ from runner.command import build, graph, ls, shell, sql
 from runner.demo import demo
 from runner.init import init
 from runner.lineage_command import lineage
-from runner.schedule import schedule
 from runner.run import run
+from runner.schedule import schedule
 from runner.seal_command import compact, prune
 from runner.slice import slice_
 from runner.status import status
 from runner.validate import validate
+from runner.why_command import why
 
 FULL = "the disk is full: make room, then run the same command again; what it wrote is whole"
 STOPPED = "stopped before it was done; what it wrote is whole, the same command does the rest"
@@ -109,6 +110,7 @@ for command in (
     ls,
     graph,
     lineage,
+    why,
     slice_,
     schedule,
     sql,

@@ -1,0 +1,257 @@
+"""`lake why`: one bar explained, on lakes small enough to know the answer."""
+
+import json
+import shutil
+from pathlib import Path
+
+import lakes
+import pytest
+from lakes import DAY, MIDNIGHT, NOON, absent, quote, trade
+from raw_lines import HOUR_US, SECOND_US, write, write_repairs
+from sealed_lakes import SYMBOL, bring_late
+from test_build_states import ODD, predecessor_lines, states_tape, us
+
+from runner.moments import iso
+from runner.packed import content, read_index
+
+
+def told(folder: Path, time_us: int, symbol: str = SYMBOL) -> dict:
+    """What `lake why` says, a list of rows a section."""
+    result = lakes.run(folder, "why", symbol, iso(time_us), "--format", "json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)
+
+
+def refusal(folder: Path, *arguments: str) -> str:
+    result = lakes.run(folder, "why", *arguments)
+    assert result.exit_code == 1 and "Traceback" not in result.output
+    return result.output
+
+
+def said(section: list[dict]) -> str:
+    return "\n".join(row["said"] for row in section)
+
+
+def raw_line(folder: Path, row: dict, symbol: str = SYMBOL) -> dict:
+    """The raw line that a row of the answer points at, as it stands there."""
+    place, name = row["raw_file"].split("/")
+    path = folder / "data/raw/binance" / symbol / place
+    if path.is_file():
+        [part] = [part for part in read_index(path).parts if part.name == name]
+        text = content(path, part)
+    else:
+        text = (path / name).read_bytes()
+    return json.loads(text.splitlines()[row["line"] - 1])
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory) -> Path:
+    """Ids 1 to 9 in nine seconds; 5 and 6 were never heard; 2 was heard twice."""
+    folder = lakes.make(tmp_path_factory.mktemp("why") / "lake")
+    rows = [*states_tape("STATES"), trade("STATES", 2, us(1), "102", "2", ts_recv=us(1.2))]
+    lakes.put(folder, "STATES", [*rows, quote("STATES", 9, us(2.5))])
+    lakes.put(folder, "_sessions", lakes.sessions(us(0), us(8), ["STATES"]))
+    lakes.bring(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def answers(states) -> dict[int, dict]:
+    """What is said of each of its seconds; TIME may lie anywhere in the second."""
+    return {second: told(states, us(second + 0.7), "STATES") for second in range(8)}
+
+
+WORDS = {
+    0: ("partial", "what came before the first known trade is not known"),
+    1: ("traded", "the trade before it is 1, the one after 4: no id is missing"),
+    2: ("quiet", "nobody traded: no id between the trades around it, 3 and 4, is missing"),
+    3: ("partial", "2 ids between 4 and 7 are not here"),
+    4: ("dark", "no trade of it is known, and 2 ids between 4 and 7 are not here; no price"),
+    5: ("partial", "2 ids between 4 and 7 are not here"),
+    7: ("partial", "the id after the last known trade is not known yet"),
+}
+
+
+@pytest.mark.parametrize("second", WORDS)
+def test_the_state_is_said_in_words_with_the_ids_around_it(answers, second):
+    assert answers[second]["second"] == iso(us(second))
+    assert WORDS[second][1] in said(answers[second]["state"])
+
+
+def test_people_read_the_same_as_text(states, answers):
+    text = lakes.run(states, "why", "STATES", iso(us(4))).output
+    assert f"Why it is dark\n  {WORDS[4][1]}" in text
+    assert "Its trades: it has none" in text
+    for section in answers[4].values():
+        for row in section if isinstance(section, list) else ():
+            assert all(str(value) in text for value in row.values() if value is not None)
+
+
+def test_each_line_of_a_trade_is_shown_the_copy_as_such(states, answers):
+    rows = answers[1]["trades"]
+    assert [(row["trade_id"], row["source"]) for row in rows] == [
+        (2, "heard"),
+        (2, "heard, a copy"),
+        (3, "heard"),
+    ]
+    for row in rows:
+        assert raw_line(states, row, "STATES")["trade_id"] == row["trade_id"]
+
+
+def test_the_quote_counts_only_while_the_stream_is_on(states, answers):
+    [row] = answers[4]["quote"]
+    assert row["counts"] == "yes" and raw_line(states, row, "STATES")["update_id"] == 9
+    assert answers[1]["quote"] == []
+    [row] = answers[7]["quote"]
+    assert row["counts"].startswith("no: the stream was off")
+    assert said(answers[4]["cover"]).startswith("on from 2025-10-20 12:00:00")
+
+
+def test_the_rules_that_a_bar_breaks_are_named(answers):
+    rules = {row["rule"][:2]: row["detail"] for row in answers[4]["rules"]}
+    assert "dark" in rules["R5"] and "2 trade ids are missing" in rules["R8"]
+    assert "R5" not in {row["rule"][:2] for row in answers[2]["rules"]}
+
+
+def test_every_trade_and_quote_of_a_sealed_day_is_found_in_its_packed_raw(sealed_day):
+    for number in (1, 11, 31):
+        answer = told(sealed_day, MIDNIGHT - 120 * SECOND_US + number * 3_700_000)
+        [row] = answer["trades"]
+        assert raw_line(sealed_day, row)["trade_id"] == row["trade_id"]
+        assert ".jsonl.zst/" in row["raw_file"]
+        [row] = answer["quote"]
+        assert raw_line(sealed_day, row)["update_id"] == row["update_id"]
+        assert "sealed at" in said(answer["day"]) and answer["rules"] == []
+
+
+def test_a_quote_from_before_midnight_is_found_on_the_day_before(two_days):
+    answer = told(two_days, MIDNIGHT)
+    [row] = answer["quote"]
+    assert row["quoted_at"].startswith(DAY) and row["raw_file"].startswith(DAY)
+    assert raw_line(two_days, row)["update_id"] == row["update_id"]
+    assert "not sealed" in said(answer["day"])
+
+
+def test_a_repaired_trade_shows_its_repair_file_also_in_a_day_opened_again(sealed_day, tmp_path):
+    folder = shutil.copytree(sealed_day, tmp_path / "lake")
+    bring_late(folder)
+    lakes.bring(folder)
+    [row] = told(folder, MIDNIGHT - HOUR_US)["trades"]
+    assert row["source"] == "fetched by id" and "/repair_23_" in row["raw_file"]
+    assert raw_line(folder, row)["source"] == "rest"
+    assert "not sealed" in said(told(folder, MIDNIGHT - HOUR_US)["day"])
+
+
+def test_ids_that_the_exchange_lacks_are_told(tmp_path):
+    folder = lakes.make(tmp_path / "lake")
+    lakes.put(folder, "STATES", states_tape("STATES"))
+    write_repairs(folder / "data", "STATES", [absent("STATES", 5, 6, us(4))])
+    lakes.bring(folder)
+    answer = told(folder, us(4), "STATES")
+    assert "nobody traded" in said(answer["state"])
+    assert said(answer["state"]).endswith("; 2 of the ids around it the exchange itself lacks")
+    assert "2 ids that the exchange itself lacks" in said(answer["day"])
+
+
+def test_the_open_hour_is_explained_from_the_workshop(tmp_path):
+    folder = lakes.make(tmp_path / "lake")
+    lakes.put(folder, "STATES", [*states_tape("STATES"), quote("STATES", 9, us(2.5))])
+    lakes.put(folder, "_sessions", lakes.sessions(us(0), us(8), ["STATES"])[:3])
+    with lakes.hold_collector(folder):
+        lakes.bring(folder)
+    assert lakes.ask(folder, "from trades") == []
+    answer = told(folder, us(3), "STATES")
+    [row] = answer["trades"]
+    assert raw_line(folder, row, "STATES")["trade_id"] == row["trade_id"] == 4
+    assert [row["update_id"] for row in answer["quote"]] == [9]
+
+
+def test_raw_of_other_recorders_is_found_too(tmp_path):
+    folder = lakes.make(tmp_path / "lake")
+    rows = predecessor_lines("OLD")
+    text = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+    lakes.part(folder, "OLD", NOON, text)
+    lakes.bring(folder)
+    answer = told(folder, us(1), "OLD")
+    assert [row["line"] for row in answer["trades"]] == [3]
+    assert [row["line"] for row in answer["quote"]] == [4]
+
+
+@pytest.mark.parametrize("symbol", ODD[2:5])
+def test_odd_symbols_are_explained_too(tmp_path, symbol):
+    folder = lakes.make(tmp_path / "lake")
+    lakes.put(folder, symbol, [trade(symbol, number, us(number)) for number in (1, 2, 3)])
+    lakes.bring(folder)
+    assert [row["trade_id"] for row in told(folder, us(2), symbol)["trades"]] == [2]
+
+
+def test_raw_that_is_gone_is_said_so(sealed_day, tmp_path):
+    folder = shutil.copytree(sealed_day, tmp_path / "lake")
+    shutil.rmtree(folder / "data" / "raw" / "binance" / SYMBOL)
+    answer = told(folder, MIDNIGHT - 60 * SECOND_US)
+    rows = answer["trades"] + answer["quote"]
+    assert rows and {row["raw_file"] for row in rows} == {"its raw is not there"}
+
+
+def test_the_minute_stands_beside_the_official_kline(states, answers, tmp_path):
+    folder = shutil.copytree(states, tmp_path / "lake")
+    values = ["101", "109", "101", "109", "14", us(60) - 1, "1470", 7, "14", "1470", "0"]
+    body = [[us(0), *values]]
+    request = {"symbol": "STATES", "interval": "1m", "startTime": us(0), "limit": 1}
+    line = {"fetched_at": us(600), "request": request, "body": body}
+    write(folder / f"data/raw/binance/_rest/klines_1m/STATES/{DAY}/answers.jsonl", [line])
+    lakes.bring(folder)
+    ours, official = told(folder, us(4), "STATES")["kline"]
+    assert ours["whose"] == "this lake (partial)" and official["whose"] == "the exchange"
+    assert (official["high"], official["trade_count"]) == (109, 7)
+    assert answers[4]["kline"] == []
+
+
+def test_sql_that_changed_since_is_marked(states, answers, tmp_path):
+    folder = shutil.copytree(states, tmp_path / "lake")
+    rows = answers[1]["sql"]
+    assert {"sql/gapfill/bars_1s.sql", "macros/vwap.sql"} <= {row["file"] for row in rows}
+    assert {row["now"] for row in rows} == {""}
+    (folder / "macros").mkdir()
+    text = "create or replace macro vwap(quote, base) as sum(quote) / sum(base)\n"
+    (folder / "macros" / "vwap.sql").write_text(text)
+    rows = told(folder, us(1), "STATES")["sql"]
+    assert [row["file"] for row in rows if row["now"]] == ["macros/vwap.sql"]
+
+
+def test_a_section_of_the_lakes_own_is_told_too(states, tmp_path):
+    folder = shutil.copytree(states, tmp_path / "lake")
+    (folder / "reports" / "why").mkdir(parents=True)
+    text = "-- My own\nselect format('{} trades', trade_count) as said from bar\n"
+    (folder / "reports" / "why" / "91_mine.sql.jinja").write_text(text)
+    assert told(folder, us(1), "STATES")["mine"] == [{"said": "2 trades"}]
+    assert "My own\n  2 trades" in lakes.run(folder, "why", "STATES", iso(us(1))).output
+
+
+def test_nothing_in_the_lake_is_changed(sealed_day):
+    before = {path: path.stat().st_mtime_ns for path in sealed_day.rglob("*") if path.is_file()}
+    told(sealed_day, MIDNIGHT - 60 * SECOND_US)
+    after = {path: path.stat().st_mtime_ns for path in sealed_day.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_a_second_without_a_bar_is_refused_with_what_there_is(states, tmp_path):
+    span = "its bars go from 2025-10-20T12:00:00Z to 2025-10-20T12:00:07Z, and it lies outside"
+    for time in ("2025-10-20T11:59:59Z", "2025-10-20T12:00:08Z", "2031-01-01"):
+        assert span in refusal(states, "STATES", time)
+    assert "did you mean 'STATES'" in refusal(states, "STATE", iso(us(1)))
+    assert "lake build" in refusal(lakes.make(tmp_path / "empty"), "STATES", iso(us(1)))
+
+
+def test_a_day_that_nobody_recorded_is_named(tmp_path):
+    folder = lakes.make(tmp_path / "lake")
+    rows = [trade("GAP", number, us(0) + (number - 1) * 48 * HOUR_US) for number in (1, 2)]
+    lakes.put(folder, "GAP", rows)
+    lakes.bring(folder)
+    assert "2025-10-21 was not recorded" in refusal(folder, "GAP", "2025-10-21T12:00:00Z")
+
+
+@pytest.mark.parametrize("time", ["noon", "2025-02-30", "2025-10-20T25:00:00Z", "1999-01-01"])
+def test_what_is_no_time_is_wrong_usage(states, time):
+    result = lakes.run(states, "why", "STATES", time)
+    assert result.exit_code == 2 and "is no time" in result.output.replace("\n", " ")
