@@ -14,7 +14,7 @@ from ingest.archive import Days
 from ingest.backfill_pages import Pages
 from ingest.http import FILES, SPOT, Host, NoAnswer
 from ingest.progress import Progress
-from ingest.wanted import Plan, Stretch, Wanted
+from ingest.wanted import Plan, Stretch, Wanted, absent
 from runner.build import Choice, build
 from runner.config import Lake
 from runner.lock import hold
@@ -94,8 +94,7 @@ def backfill(
         if report.failed:
             raise click.ClickException("\n".join(report.failed))
         if not done.refused and not done.absent_files:
-            with Plan(lake, done.wanted) as plan:
-                done.absent = plan.absent()
+            done.absent = absent(lake, done.wanted)
     return done
 
 
@@ -118,7 +117,7 @@ class _Fetch:
                 else:
                     url = self._exchange.archive_url
                     async with Host(url, FILES, host.clock, host.timer) as files:
-                        await self._days(files, plan, done, closed_us)
+                        await self._days(files, plan, done)
         return done
 
     async def _pages(self, host: Host, plan: Plan, done: Done) -> None:
@@ -131,8 +130,8 @@ class _Fetch:
             pages = Pages(host, plan, answers, progress)
             await self._timed(host, done, pages, pages.fetch())
 
-    async def _days(self, files: Host, plan: Plan, done: Done, closed_us: int) -> None:
-        days = plan.days(closed_us)
+    async def _days(self, files: Host, plan: Plan, done: Done) -> None:
+        days = plan.days()
         done.missing = len(days) * DAY_US // done.wanted.width_us
         done.least = 2 * len(days)
         with self._answers(done) as answers, self._progress(done) as progress:
@@ -176,17 +175,21 @@ class _Fetch:
             )
 
     def _wanted(self, closed_us: int, start_us: int | None, end_us: int | None) -> Wanted:
-        """The range in whole candles; by default from a midnight on."""
+        """The range in whole candles, for the archive in whole days; by default from a midnight
+        on.
+        """
         settings = self._lake.config.backfill
         width_us = WIDTHS_US[settings.interval]
-        to_us = min(closed_us if end_us is None else end_us, closed_us) // width_us * width_us
+        unit_us = DAY_US if self._source == "archive" else width_us
+        to_us = min(closed_us if end_us is None else end_us, closed_us) // unit_us * unit_us
         from_us = start_us
         if from_us is None:
             from_us = (to_us // DAY_US - settings.days) * DAY_US
-        from_us = -(-from_us // width_us) * width_us
+        from_us = -(-from_us // width_us) * width_us // unit_us * unit_us
         if from_us >= to_us:
+            what = "day" if self._source == "archive" else "candle"
             raise click.ClickException(
-                f"no candle has closed between {iso(from_us)} and {iso(to_us)}: choose an earlier"
-                " --start"
+                f"no whole {what} lies between {iso(start_us or from_us)} and"
+                f" {iso(end_us or closed_us)}: choose an earlier --start or a later --end"
             )
         return Wanted(tuple(self._exchange.symbols), settings.interval, from_us, to_us)

@@ -75,6 +75,8 @@ def backfill(
     for line in done.told():
         click.echo(line)
         logger.bind(printed=True).info("{}", line)
+    for sentence in done.refused[1:]:
+        logger.warning("{}", sentence)
     if done.refused:
         more = f" (and {len(done.refused) - 1:,} more)" if done.refused[1:] else ""
         raise click.ClickException(f"{done.refused[0]}{more}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from runner import catalog
+from runner import catalog, engine
 from runner.asking import FAULTS
 from runner.config import Lake
 from runner.models import Models
@@ -76,15 +76,14 @@ class Plan:
     """
 
     def __init__(self, lake: Lake, wanted: Wanted) -> None:
-        self.wanted, self._models = wanted, Models(lake)
-        self._con = catalog.connect(lake)
-        self._con.execute("set variable backfill_symbols = $1::varchar[]", [list(wanted.symbols)])
+        models = Models(lake)
+        self.wanted, self._query = wanted, _Query(models, engine.connect(models), wanted)
+        self._con = self._query.con
         self._con.execute(f"create temp table answered_spans ({SPANS})")
         folder = lake.base / "raw" / "binance" / "_rest" / wanted.kind
         for symbol in wanted.symbols:
             if files := sorted((folder / encode(symbol)).glob("*/answers*.jsonl")):
-                sql = self._sql("answered_spans", files=file_list(files))
-                self._ask("answered_spans", f"insert into answered_spans by name {sql}")
+                self._query.insert("answered_spans", files=file_list(files))
 
     def __enter__(self) -> "Plan":
         return self
@@ -95,32 +94,46 @@ class Plan:
     def pieces(self) -> list[Piece]:
         """The pages that are missing, a symbol after the other, in order of time."""
         page_us = PAGE * self.wanted.width_us
-        return [Piece(*row) for row in self._rows("pages", page_us=page_us)]
+        return [Piece(*row) for row in self._query.rows("pages", page_us=page_us)]
 
-    def days(self, closed_until_us: int) -> list[Day]:
-        """The whole days of which something is missing."""
-        return [Day(*row) for row in self._rows("days", closed_until_us=closed_until_us)]
-
-    def absent(self) -> list[Stretch]:
-        """Where there are no candles; to be asked when all is answered and built."""
-        return [Stretch(*row) for row in self._rows("absent")]
+    def days(self) -> list[Day]:
+        """The days of which something is missing, where whole days are wanted."""
+        return [Day(*row) for row in self._query.rows("days")]
 
     def cover(self, symbol: str, from_us: int, to_us: int) -> None:
         """Take note of an answer that has come since."""
         row = [symbol, self.wanted.interval, from_us, to_us]
         self._con.execute("insert into answered_spans values (?, ?, ?, ?)", row)
 
-    def _rows(self, name: str, **values) -> list[tuple]:
+
+def absent(lake: Lake, wanted: Wanted) -> list[Stretch]:
+    """Where there are no candles; to be asked when all is answered and built."""
+    with catalog.connect(lake) as con:
+        return [Stretch(*row) for row in _Query(Models(lake), con, wanted).rows("absent")]
+
+
+class _Query:
+    """The SQL of sql/backfill, asked in a connection of what is wanted."""
+
+    def __init__(self, models: Models, con: duckdb.DuckDBPyConnection, wanted: Wanted) -> None:
+        self.con, self._models, self._wanted = con, models, wanted
+        con.execute("set variable backfill_symbols = $1::varchar[]", [list(wanted.symbols)])
+
+    def rows(self, name: str, **values) -> list[tuple]:
         return self._ask(name, self._sql(name, **values)).fetchall()
+
+    def insert(self, name: str, **values) -> None:
+        """Insert into the table of that name."""
+        self._ask(name, f"insert into {name} by name {self._sql(name, **values)}")
 
     def _ask(self, name: str, sql: str) -> duckdb.DuckDBPyConnection:
         try:
-            return self._con.execute(sql)
+            return self.con.execute(sql)
         except FAULTS as error:
             raise sql_error(self._models.file(f"sql/backfill/{name}.sql.jinja"), error) from error
 
     def _sql(self, name: str, **values) -> str:
-        path, wanted = self._models.file(f"sql/backfill/{name}.sql.jinja"), self.wanted
+        path, wanted = self._models.file(f"sql/backfill/{name}.sql.jinja"), self._wanted
         return self._models.rendered(
             path,
             read(path),
