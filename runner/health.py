@@ -26,6 +26,7 @@ class Collector(msgspec.Struct):
     """
 
     status: str = "stopped"
+    pid: int | None = None
     last_seen_ts: str | None = None
     last_latency_p50_ms: float | None = None
     last_latency_p95_ms: float | None = None

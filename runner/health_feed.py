@@ -23,7 +23,7 @@ class Feed:
         self._seen: dict[str, int] = dict.fromkeys(lake.config.exchanges[0].symbols, 0)
         self._before = dict.fromkeys(COUNTS, 0)
         self._from_us: int | None = None
-        self._pid = 0
+        self._pid: int | None = None
 
     def look(self) -> None:
         """Take note of what the collector tells, or told last."""
@@ -86,6 +86,7 @@ class Feed:
         offset_us = told.clock_offset_us if told else None
         return Collector(
             status="stopped" if is_over else collector_status(self.seen()),
+            pid=self._pid,
             last_seen_ts=iso(newest_us) if newest_us else None,
             last_latency_p50_ms=figures.get("last_latency_p50_ms"),
             last_latency_p95_ms=figures.get("last_latency_p95_ms"),

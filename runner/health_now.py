@@ -19,7 +19,8 @@ def now(lake: Lake) -> Health:
     beat, told = health.read(lake), status.read(lake.base)
     if holder := is_held(lake.base / RUN_LOCK):
         return _of_run(lake, beat, holder)
-    if told and told.ended is None and is_held(lake.base / COLLECTOR_LOCK):
+    is_left = beat and told and told.pid == beat.collector.pid  # of a run that was killed
+    if told and told.ended is None and not is_left and is_held(lake.base / COLLECTOR_LOCK):
         return _of_collector(lake, told)
     if beat:
         return _ended(beat)
@@ -101,6 +102,7 @@ def _collector(lake: Lake, told: Status, state: str) -> Collector:
     offset_us = told.clock_offset_us
     return Collector(
         status=state,
+        pid=told.pid,
         last_seen_ts=iso(newest_us) if newest_us else None,
         reconnects=told.reconnects,
         rejected=told.rejected,

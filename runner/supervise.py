@@ -88,9 +88,9 @@ class Supervisor:
         for job in self.jobs.values():
             job.look()
         self.feed.look()
-        if was_running and not collector.is_running and self.feed.status:
-            if self.feed.status.ended == OVER:
-                self.stop(OVER)
+        has_ended = was_running and not collector.is_running and self.feed.status
+        if has_ended and self.feed.status.ended == OVER:
+            self.stop(OVER)
         if found := self.jobs["validation"].facts:
             self.validated = {name: found[name] for name in ("day", "verdict", "reason")}
 

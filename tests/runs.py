@@ -3,12 +3,13 @@
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def start(folder: Path, *options: str) -> subprocess.Popen:
     )
 
 
-def until(process: subprocess.Popen, is_so: Callable[[], object], within_s: float = 60):
+def until(process: subprocess.Popen, is_so: Callable[[], object], within_s: float = 180):
     """Wait until something is so, while `lake run` runs; returns what is so."""
     deadline = time.monotonic() + within_s
     while True:
@@ -133,9 +134,8 @@ def assert_down(base: Path) -> None:
     assert not list((base / "raw").rglob("*.open"))
 
 
-@asynccontextmanager
-async def silence() -> AsyncIterator[str]:
+@contextmanager
+def nobody() -> Iterator[str]:
     """The address of a server that takes every connection and never says a word."""
-    server = await asyncio.start_server(lambda reader, writer: asyncio.sleep(3600), "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
