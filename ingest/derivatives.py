@@ -28,7 +28,7 @@ MINUTE_US = 60_000_000
 TRIES = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
     """A history of the exchange: what it is called, where it is, and what its rows hold.
 
@@ -72,7 +72,7 @@ OPEN_INTEREST = Kind(
         step_us=5 * MINUTE_US,
         span_us=0,
         settle_us=15 * MINUTE_US,
-        chunk_us=500 * 5 * MINUTE_US,
+        chunk_us=499 * 5 * MINUTE_US,  # a page of 500 is full: more might follow
         wall_us=29 * DAY_US,  # 30, less a day to be safe
         time="timestamp",
     ),
@@ -129,6 +129,7 @@ async def _fetch(lake: Lake, done: Done) -> dict[Kind, tuple[int, int]]:
     days = lake.config.derivatives.startup_backfill_days
     async with Host(exchange.futures_url, FUTURES) as host:
         now_us = await rest.synchronise(host, TIME)
+        asked = host.requests
         for kind in KINDS:
             symbols = tuple(one for one in exchange.symbols if one not in done.strangers)
             with Planner(lake, kind.source, symbols, now_us) as planner:
@@ -136,7 +137,7 @@ async def _fetch(lake: Lake, done: Done) -> dict[Kind, tuple[int, int]]:
                 tell_lost(planner.lost(), kind.title)
                 windows = planner.windows(days, days)
             await _Run(host, kind, done).ask(windows, lake)
-        done.requests = host.requests - 1
+        done.requests = host.requests - asked
     if done.strangers:
         names = ", ".join(done.strangers)
         logger.info("there is no USD-M future of {}: nothing to fetch of it", names)

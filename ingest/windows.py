@@ -34,7 +34,7 @@ class Source:
     raw/; `step_us`: its grid; `span_us`: how long after a point of the grid there is something;
     `settle_us`: for how long that may change; `chunk_us`: what one request may span; `wall_us`:
     how long the source keeps it; `time`: the field with a row's time; `lead_us`: how much of what
-    is known already each request begins with.
+    is known already a request begins with.
     """
 
     answered: str

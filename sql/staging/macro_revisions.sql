@@ -25,12 +25,17 @@ with versions as (
     {%- endif %}
 ),
 
+whole as (
+    from versions
+    qualify not lacks_volume(ts, position, volume)
+),
+
 steps as (
     select
         *,
         lag(row({{ values | join(', ') }})) over told as before,
         lag(fetched_us) over told as before_us
-    from versions
+    from whole
     window told as (partition by ts order by fetched_us, line, position)
 )
 
