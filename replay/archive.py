@@ -5,12 +5,14 @@
 A day is there once it is over and the delay of publishing has passed on the replay's clock.
 """
 
+import asyncio
 import hashlib
 import io
 import sys
 import zipfile
 from bisect import bisect_left
 from collections import OrderedDict
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fnmatch import fnmatch
@@ -25,7 +27,9 @@ from replay.history import DAY_US
 from replay.ledger import Ledger
 from replay.spot import Spot
 
+HOUR_US = 3_600_000_000
 KEPT = 32  # zips
+PAUSE = 5_000  # trades after which others are answered
 CANDLE_HEADER = (
     "open_time,open,high,low,close,volume,close_time,quote_volume,count,"
     "taker_buy_base_volume,taker_buy_quote_volume,ignore"
@@ -87,7 +91,7 @@ class Archive:
         file = _file(request, checked)
         if file is None or not self._published(file) or _named(checked, self.rules.absent):
             return web.Response(status=404, text=ABSENT, content_type="application/xml")
-        content = self._zip(file)
+        content = await self._zip(file)
         if content is None or (name != checked and _named(checked, self.rules.unchecked)):
             return web.Response(status=404, text=ABSENT, content_type="application/xml")
         etag = hashlib.sha256(content).hexdigest()[:32]
@@ -115,14 +119,14 @@ class Archive:
         at = datetime.fromtimestamp(at_us // 1_000_000, UTC)
         return {"Last-Modified": f"{at:%a, %d %b %Y %H:%M:%S} GMT"}
 
-    def _zip(self, file: _File) -> bytes | None:
+    async def _zip(self, file: _File) -> bytes | None:
         """The zip's bytes, None for a day without anything."""
         versions = sum(fnmatch(file.name, pattern) for pattern, _ in self._replaced)
         key = (file.name, versions)
         if key not in self._zips:
             milliseconds = file.day < self.rules.micro_from
             make = self._candles if file.interval else self._trades
-            rows = make(file, milliseconds)
+            rows = [row async for row in make(file, milliseconds)]
             if not rows:
                 return None
             if versions:
@@ -137,21 +141,27 @@ class Archive:
                 self._zips.popitem(last=False)
         return self._zips[key]
 
-    def _candles(self, file: _File, milliseconds: bool) -> list[str]:
+    async def _candles(self, file: _File, milliseconds: bool) -> AsyncIterator[str]:
         candles = self._spot.candles(file.symbol, file.interval, milliseconds)
-        page = candles.page(file.start_us, file.start_us + DAY_US - 1, sys.maxsize).decode()
-        return page[2:-2].replace('"', "").split("],[") if page != "[]" else []
+        for first_us in range(file.start_us, file.start_us + DAY_US, HOUR_US):
+            page = candles.page(first_us, first_us + HOUR_US - 1, sys.maxsize).decode()
+            for row in page[2:-2].replace('"', "").split("],[") if page != "[]" else ():
+                yield row
+            await asyncio.sleep(0)  # others are answered meanwhile
 
-    def _trades(self, file: _File, milliseconds: bool) -> list[str]:
+    async def _trades(self, file: _File, milliseconds: bool) -> AsyncIterator[str]:
         tape, unit = self._ledger.tapes[file.symbol], 1000 if milliseconds else 1
         first = bisect_left(tape.times, file.start_us)
         last = bisect_left(tape.times, file.start_us + DAY_US)
-        return [
-            f"{tape.ids[i]},{decimal(price)},{decimal(qty)},{decimal(price * qty // 10**8)},"
-            f"{tape.times[i] // unit},{bool(tape.buyer_is_maker[i])},True"
-            for i in range(first, last)
-            for price, qty in [(tape.prices[i], tape.qtys[i])]
-        ]
+        for i in range(first, last):
+            price, qty = tape.prices[i], tape.qtys[i]
+            yield (
+                f"{tape.ids[i]},{decimal(price)},{decimal(qty)},"
+                f"{decimal(price * qty // 10**8)},{tape.times[i] // unit},"
+                f"{bool(tape.buyer_is_maker[i])},True"
+            )
+            if i % PAUSE == 0:
+                await asyncio.sleep(0)
 
 
 def _file(request: web.Request, name: str) -> _File | None:

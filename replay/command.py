@@ -85,7 +85,8 @@ def replay(recordings, symbols, seed, start, duration, faults, **how) -> None:
 
     It serves the exchange's WebSocket and REST protocol and ends by itself when everything has
     been delivered and the last client has left. Nothing is sent before the first subscription.
-    REST tells what has happened by then: trades, and candles of the same trades.
+    REST tells what has happened by then: trades, candles of the same trades, archive files of days
+    that are over, and (made up, but always the same) futures and Yahoo's minutes, all at one port.
 
     \b
     Example:

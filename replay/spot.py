@@ -49,6 +49,8 @@ class Spot:
         symbol = question.symbol(self._ledger.tapes)
         if question.text("interval") not in INTERVALS:
             raise BadRequest(-1120, "Invalid interval.")
+        if "timeZone" in question and question.text("timeZone") != "0":
+            raise BadRequest(-1130, "Data sent for parameter 'timeZone' is not served here.")
         candles = self.candles(symbol, question.text("interval"), question.milliseconds)
         return reply(candles.page(*question.times_us(), question.limit()))
 

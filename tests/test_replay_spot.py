@@ -209,6 +209,7 @@ def test_aggregate_trades_hold_the_fills_of_one_order_each():
         ("klines", dict(symbol="SOLUSDT", interval="1m", fromId=1), -1104),
         ("klines", dict(symbol="SOLUSDT", interval="1m", startTime="soon"), -1100),
         ("klines", dict(symbol="SOLUSDT", interval="1m", limit=0), -1130),
+        ("klines", dict(symbol="SOLUSDT", interval="1m", timeZone="8"), -1130),
         ("historicalTrades", dict(symbol="SOLUSDT", fromId=-1), -1100),
         ("aggTrades", dict(symbol="SOLUSDT", fromId=1, startTime=1), -1128),
     ],
