@@ -5,13 +5,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from benchmarks import capture, queries, raw, rebuild, table
+from benchmarks import backfill, capture, queries, raw, rebuild, table
 
 SECTIONS = {
     "capture": capture.measure,
     "raw": raw.measure,
     "rebuild": rebuild.measure,
     "queries": queries.measure,
+    "backfill": backfill.measure,
 }
 
 

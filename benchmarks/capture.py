@@ -62,7 +62,7 @@ def _against(duration_s: int, job: str, **arguments: object) -> Measured:
         encoding="utf-8",
     )
     try:
-        ws_url, rest_url = _addresses(replay)
+        ws_url, rest_url = addresses(replay)
         if job == "collect":
             arguments["rest_url"] = rest_url
         return run(f"capture.{job}", ws_url=ws_url, **arguments)
@@ -71,7 +71,8 @@ def _against(duration_s: int, job: str, **arguments: object) -> Measured:
         replay.communicate()
 
 
-def _addresses(replay: subprocess.Popen) -> tuple[str, str]:
+def addresses(replay: subprocess.Popen) -> tuple[str, str]:
+    """Where a replay serves WebSocket and REST, once it says so."""
     told = ""
     for line in replay.stdout:
         told += line

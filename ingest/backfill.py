@@ -85,7 +85,7 @@ def backfill(
     with hold(lake.base / LOCK, DOING):
         failure = done = None
         try:
-            done = asyncio.run(_Fetch(lake, source).run(start_us, end_us))
+            done = asyncio.run(Fetch(lake, source).run(start_us, end_us))
         except NoAnswer as error:
             failure = error
         report = build(lake, Choice(select="klines"))
@@ -98,7 +98,7 @@ def backfill(
     return done
 
 
-class _Fetch:
+class Fetch:
     """One run at one source."""
 
     def __init__(self, lake: Lake, source: str) -> None:
