@@ -1,9 +1,14 @@
 """`lake backfill` over REST: complete, exact, with the fewest requests, and never twice."""
 
+import asyncio
+import signal
+import sys
+
 import lakes
 import pytest
-from backfills import DAY_US, MINUTE_US, backfill, market, since, stored
+from backfills import DAY_US, KLINES, MINUTE_US, backfill, market, process, since, stored
 
+from replay.server import Exchange
 from runner.lock import hold
 from runner.moments import iso, microseconds
 
@@ -147,6 +152,26 @@ def test_without_a_network_it_says_so_in_one_sentence(lake_folder):
     result = lakes.run(lake_folder, "backfill", "--rest-url", nowhere)
     assert result.exit_code == 1 and result.output.count("\n") == 1
     assert result.output.startswith(f"Error: {nowhere}/api/v3/time gave no usable answer")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
+def test_ctrl_c_ends_it_at_once_though_the_exchange_is_silent(lake_folder, name):
+    async def main() -> tuple[int, str]:
+        silent = ["rest=kind:silent,calls:1,path:klines"]
+        knobs = {"rest_only": True, "history_days": 2, "faults": silent}
+        async with Exchange(market("SOLUSDT"), None, **knobs) as exchange:
+            running = await asyncio.to_thread(
+                process, lake_folder, exchange.rest_url, "--days", "1"
+            )
+            while KLINES not in {one.path for one in exchange.requests}:
+                await asyncio.sleep(0.01)
+            running.send_signal(getattr(signal, name))
+            output, _ = await asyncio.to_thread(running.communicate, timeout=10)
+            return running.returncode, output
+
+    code, output = asyncio.run(main())
+    assert code == 1 and "Error: stopped before it was done" in output and "Traceback" not in output
 
 
 def test_torn_and_strange_lines_among_the_answers_count_for_nothing(lake_folder):
