@@ -19,6 +19,7 @@ from replay.command import replay
 from runner import supervised as child
 from runner.check import check
 from runner.command import build, graph, ls, shell, sql
+from runner.dashboard import dashboard
 from runner.demo import demo
 from runner.init import init
 from runner.lineage_command import lineage
@@ -113,6 +114,7 @@ for command in (
     why,
     slice_,
     schedule,
+    dashboard,
     sql,
     shell,
 ):

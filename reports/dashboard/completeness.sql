@@ -1,0 +1,16 @@
+-- An hour of a symbol: how much of it is known for certain, and its seconds by state.
+select
+    symbol,
+    utc_time(epoch_us(window_start) // 3600000000 * 3600000000) as hour,
+    round(count(*) filter (state in ('traded', 'quiet')) / 36, 2) as known_percent,
+    count(*) filter (state = 'traded') as traded_seconds,
+    count(*) filter (state = 'quiet') as quiet_seconds,
+    count(*) filter (state = 'partial') as partial_seconds,
+    count(*) filter (state = 'dark') as dark_seconds,
+    count(*) filter (bid is null) as unquoted_seconds
+from bars_1s
+where day between date '{{ from_day }}' and date '{{ until_day }}'
+    and epoch_us(window_start) >= {{ from_us }}
+    and epoch_us(window_start) < {{ to_us }}
+group by all
+order by hour, symbol

@@ -1,0 +1,49 @@
+"""The SQL box: one query that reads the lake's relations; it cannot write nor read other files."""
+
+import duckdb
+import streamlit as st
+
+from dashboard import page
+from runner import dashboard_box as box
+from runner.asking import READS
+from runner.dashboard_lake import Viewer, catalog_state
+
+EXAMPLE = "from daily_summary order by day desc, symbol limit 50"
+
+
+def draw(viewer: Viewer) -> None:
+    """A query, its rows, its files."""
+    st.caption(
+        "One query that reads. Relations: see `show tables`; columns: `describe bars_1m`. Filter "
+        f"on symbol and day. At most {box.ROWS:,} rows, {box.SECONDS} s and {box.MEMORY} of memory."
+    )
+    with st.form("query_form"):
+        query = st.text_area("Query", EXAMPLE, height=140, key="query")
+        st.form_submit_button("Run", type="primary", icon=":material/play_arrow:")
+    answer = _asked(viewer, query)
+    if answer.is_cut:
+        st.warning(f"These are the first {box.ROWS:,} rows; `lake sql` shows all.")
+    st.caption(f"{answer.rows.num_rows:,} rows")
+    page.table(answer.rows, "query")
+
+
+def _asked(viewer: Viewer, query: str) -> box.Answer:
+    """The answer; asked again where a build replaces a file at that moment."""
+    for _ in range(READS - 1):
+        try:
+            return box.ask(_connection(viewer), query, viewer.models)
+        except (duckdb.IOException, duckdb.InvalidInputException):
+            continue
+    return box.ask(_connection(viewer), query, viewer.models)
+
+
+def _connection(viewer: Viewer) -> duckdb.DuckDBPyConnection:
+    """The box's own connection, with the lake's views as they are now."""
+    noted = catalog_state(viewer.lake)
+    if st.session_state.get("box_catalog", ()) != noted:
+        st.session_state["box"] = box.connect(viewer.lake, viewer.models)
+        st.session_state["box_catalog"] = noted
+    return st.session_state["box"]
+
+
+page.show("SQL", draw)
