@@ -15,9 +15,10 @@ import msgspec
 from loguru import logger
 
 from ingest.answers import Answers
-from ingest.http import Host, Refused, side_by_side
+from ingest.http import Host, Refused
 from ingest.klines import CLOSE, OPEN, TRADES, Page
 from ingest.progress import Progress
+from ingest.side_by_side import side_by_side
 from ingest.wanted import Day, Plan
 from runner.moments import DAY_US
 
@@ -135,7 +136,7 @@ def _csv(content: bytes) -> str:
 
 
 def _rows(text: str) -> list[list[int | str]]:
-    """The rows of a CSV as REST gives them; a first line without numbers is a header.
+    r"""The rows of a CSV as REST gives them; a first line without numbers is a header.
 
     >>> _rows("open_time,open\n1735689600000000,93576.0\n")
     [[1735689600000000, '93576.0']]

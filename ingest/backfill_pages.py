@@ -2,9 +2,10 @@
 
 from ingest import rest
 from ingest.answers import Answers
-from ingest.http import Answer, Host, NoAnswer, Refused, side_by_side
+from ingest.http import Answer, Host, NoAnswer, Refused
 from ingest.klines import Page
 from ingest.progress import Progress
+from ingest.side_by_side import side_by_side
 from ingest.wanted import PAGE, Piece, Plan
 from runner.moments import iso
 

@@ -5,23 +5,27 @@ async with Host("https://api.binance.com", SPOT) as host:
     answer = await host.get("/api/v3/klines", 2, {"symbol": "BTCUSDT", "interval": "1m"})
 """
 
-import asyncio
 import random
-import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
-import click
-import msgspec
 from loguru import logger
 
 from ingest.budget import Budget, Timer
 from ingest.clock import Clock
+from ingest.no_answer import NoAnswer as NoAnswer
+from ingest.no_answer import (
+    Passing,
+    Refused,
+    Unreachable,
+    banned_until_us,
+    decoded,
+    error_of,
+)
 
 MIRROR = "https://data-api.binance.vision"
 HEADERS = {"X-MBX-TIME-UNIT": "MICROSECOND"}
@@ -29,42 +33,12 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 TRIES = 5
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 8.0
 CONNECT_S, TOTAL_S = 10.0, 30.0
-# What a ban lasts that does not say it; a long one is told, not waited for.
-SHORTEST_BAN_S, LONGEST_BAN_S = 120.0, 600.0
+# A longer ban is told, not waited for.
+LONGEST_BAN_S = 600.0
 CONNECTIONS = 16
 USED = "X-MBX-USED-WEIGHT-1M"
-BANNED = re.compile(rb"banned until (\d{13})")
 # What the exchange says of troubles of its own, whatever the status is.
 PASSING = {-1000, -1001, -1003, -1006, -1007, -1008, -1016}
-
-
-Item = TypeVar("Item")
-
-
-class NoAnswer(click.ClickException):
-    """No answer that can be used: one sentence for the user, and `why` in a few words."""
-
-    def __init__(self, sentence: str, why: str) -> None:
-        super().__init__(sentence)
-        self.why = why
-
-
-class Unreachable(NoAnswer):
-    """The tries are used up, or the host has banned us for long."""
-
-
-class Refused(NoAnswer):
-    """The host says no. `code` and `msg`: as in its JSON, None where it sent none."""
-
-    def __init__(
-        self, sentence: str, status: int, code: int | None = None, msg: str | None = None
-    ) -> None:
-        super().__init__(sentence, f"status {status}" + (f", {msg}" if msg else ""))
-        self.status, self.code, self.msg = status, code, msg
-
-
-class _Passing(Exception):
-    """No answer this time; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +140,7 @@ class Host:
         for number in range(1, tries + 1):
             try:
                 return await self._ask(path, weight, params, as_json, total_s or self._total_s)
-            except _Passing as passing:
+            except Passing as passing:
                 why = str(passing)
             if number < tries:
                 logger.debug("{}{}: {}, try {} of {}", self.url, path, why, number, tries)
@@ -184,7 +158,7 @@ class Host:
     async def _ask(
         self, path: str, weight: int, params: Mapping | None, as_json: bool, total_s: float
     ) -> Answer:
-        """One try; _Passing when another one may help."""
+        """One try; Passing when another one may help."""
         windows = await self._room(path, weight)
         headers: Mapping[str, str] = {}
         timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=CONNECT_S)
@@ -196,16 +170,16 @@ class Host:
                 headers, status = answer.headers, answer.status
                 body = await answer.read()
         except TimeoutError:
-            raise _Passing("no answer in time") from None
+            raise Passing("no answer in time") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _Passing(" ".join(str(error).split()) or type(error).__name__) from None
+            raise Passing(" ".join(str(error).split()) or type(error).__name__) from None
         finally:
             trip_us = int((time.perf_counter() - started) * 1e6)
             self._answered(windows, headers.get(USED, ""))
         if status != 200:
             self._turned_down(path, status, headers.get("Retry-After", ""), body)
-        decoded = _decoded(body) if as_json else None
-        return Answer(status, body, decoded, headers, self.clock.now(), sent_us, trip_us)
+        found = decoded(body) if as_json else None
+        return Answer(status, body, found, headers, self.clock.now(), sent_us, trip_us)
 
     async def _room(self, path: str, weight: int) -> list[tuple[Budget, int, int]]:
         """Wait until the call is allowed: each budget with its weight and window."""
@@ -227,20 +201,20 @@ class Host:
             budget.answered(weight, window, told)
 
     def _turned_down(self, path: str, status: int, retry_after: str, body: bytes) -> None:
-        """_Passing, Refused or Unreachable, for an answer that is not 200."""
+        """Passing, Refused or Unreachable, for an answer that is not 200."""
         asked_s = float(retry_after) if retry_after.isdigit() else 0.0
         if status == 429:
             self._pause(asked_s or (self._weight.rest_s() if self._weight else 60.0))
-            raise _Passing("too many requests (429)")
+            raise Passing("too many requests (429)")
         if status == 418:
             self._banned(asked_s, body)
         if status in (403, 451):
             raise Refused(self._blocked(status), status)
         if status >= 500:
-            raise _Passing(f"status {status}")
-        code, msg = _error_of(body)
+            raise Passing(f"status {status}")
+        code, msg = error_of(body)
         if code in PASSING:
-            raise _Passing(f"status {status}, {msg}")
+            raise Passing(f"status {status}, {msg}")
         said = f": {msg} ({code})" if code is not None else ""
         raise Refused(f"{self.url}{path} refuses with status {status}{said}", status, code, msg)
 
@@ -253,9 +227,8 @@ class Host:
     def _banned(self, asked_s: float, body: bytes) -> None:
         """No calls until the ban ends, which header and text tell."""
         now_us = self.timer.now_us()
-        found = BANNED.search(body)
-        until_us = max(now_us + int(asked_s * 1e6), int(found[1]) * 1000 if found else 0)
-        ban_s = (until_us - now_us) / 1e6 or SHORTEST_BAN_S
+        until_us = banned_until_us(now_us, asked_s, body)
+        ban_s = (until_us - now_us) / 1e6
         self._pause(ban_s)
         if ban_s > LONGEST_BAN_S:
             until = datetime.fromtimestamp(until_us // 1_000_000, UTC)
@@ -264,7 +237,7 @@ class Host:
                 " same command again after that, each call before makes it longer",
                 "banned",
             )
-        raise _Passing("banned (418)")
+        raise Passing("banned (418)")
 
     def _blocked(self, status: int) -> str:
         """Why nothing comes from here, and where it may come from."""
@@ -272,42 +245,3 @@ class Host:
         if self.limits.mirror and self.url != self.limits.mirror:
             return f"{sentence}: {self.limits.mirror} has the same market data, give it as rest_url"
         return f"{sentence}: try again later, or from another network"
-
-
-async def side_by_side(
-    work: Callable[[Item], Awaitable[None]], items: Iterable[Item], at_once: int = CONNECTIONS
-) -> None:
-    """work(item) of each item, so many at once; the first error ends all of it."""
-    waiting = iter(items)
-
-    async def some() -> None:
-        for item in waiting:
-            await work(item)
-
-    tasks = [asyncio.create_task(some()) for _ in range(at_once)]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _decoded(body: bytes) -> object:
-    """The JSON of an answer; _Passing where it is none."""
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        begin = body[:40].decode(errors="replace")
-        raise _Passing(f"no JSON: {begin!r}" if body.strip() else "an empty answer") from None
-
-
-def _error_of(body: bytes) -> tuple[int | None, str | None]:
-    """Code and message of the exchange's error JSON, None for each where it is none."""
-    try:
-        told = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None, None
-    if not isinstance(told, dict) or type(told.get("code")) is not int:
-        return None, None
-    return told["code"], str(told.get("msg"))

@@ -15,6 +15,7 @@ class Progress:
     def __init__(self, doing: str, unit: str, total: int) -> None:
         self._doing, self._unit, self._total = doing, unit, total
         self._done, self._bar = 0, None
+        self._begun = self._told = time.monotonic()
 
     def __enter__(self) -> "Progress":
         self._begun = self._told = time.monotonic()

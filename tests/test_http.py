@@ -12,7 +12,7 @@ from aiohttp import web
 
 from ingest import rest
 from ingest.http import FILES, MIRROR, SPOT, Answer, Host, Limits, NoAnswer, Refused, Unreachable
-from ingest.http import side_by_side as side_by_side_of
+from ingest.side_by_side import side_by_side
 from replay.market import Market
 from replay.rules import Rules
 from replay.server import Exchange
@@ -257,7 +257,7 @@ def test_a_minutes_weight_is_used_up_and_never_more_than_it():
                 await host.get("/api/v3/klines", 2, {"symbol": "SOLUSDT", "interval": "1m"})
                 used[(host.timer.now_us() - 200_000) // MINUTE_US] += 2
 
-            await side_by_side_of(one, range(100))
+            await side_by_side(one, range(100))
             assert {answered.status for answered in exchange.requests} == {200}
 
     asyncio.run(main())
@@ -321,7 +321,7 @@ def test_the_first_error_ends_what_runs_beside_it():
 
     async def main() -> None:
         with pytest.raises(Unreachable):
-            await asyncio.wait_for(side_by_side_of(work, range(100), at_once=4), 10)
+            await asyncio.wait_for(side_by_side(work, range(100), at_once=4), 10)
         assert began == [0, 1, 2, 3]
 
     asyncio.run(main())
