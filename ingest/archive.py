@@ -23,6 +23,7 @@ from ingest.wanted import Day, Plan
 from runner.moments import DAY_US
 
 CHECKSUM = re.compile(r"\s*([0-9a-fA-F]{64})\b")
+WHOLE = re.compile(r"[0-9]{1,18}")
 TOTAL_S = 300.0
 AT_ONCE = 8
 NUMBERS = {OPEN, CLOSE, TRADES}
@@ -146,7 +147,7 @@ def _rows(text: str) -> list[list[int | str]]:
         del lines[0]
     return [
         [
-            int(field) if position in NUMBERS and field.isascii() and field.isdigit() else field
+            int(field) if position in NUMBERS and WHOLE.fullmatch(field) else field
             for position, field in enumerate(line.split(","))
         ]
         for line in lines

@@ -24,6 +24,8 @@ LOCK = "backfill.lock"
 DOING = "backfilling this lake"
 # The exchange's database is about this late; a candle that has just closed may still change.
 SETTLED_US = 2 * SECOND_US
+# A clock that is this much behind is told.
+WRONG_US = 60 * SECOND_US
 SHOWN = 5
 
 
@@ -164,7 +166,15 @@ class Fetch:
                 raise
             logger.debug("no time from {} ({}): ours is taken", host.url, error.why)
             exchange_us = host.clock.now()
-        return min(exchange_us, host.clock.now()) - SETTLED_US
+        own_us = host.clock.now()
+        if exchange_us - own_us > WRONG_US and not host.clock.replay:
+            behind_s = (exchange_us - own_us) / SECOND_US
+            logger.warning(
+                "this machine's clock is {:,.0f} s behind the exchange's, and the klines end where"
+                " it stands: set it",
+                behind_s,
+            )
+        return min(exchange_us, own_us) - SETTLED_US
 
     def _refuse_mixing(self, host: Host) -> None:
         """Klines that are made up must not come among real ones."""
