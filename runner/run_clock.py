@@ -2,9 +2,6 @@
 
 from ingest.status import Status, machine_us
 
-# A replay's clock is carried on for this long after the collector last told it.
-CARRIED_S = 5.0
-
 
 class SourceClock:
     """Time of the source as the collector tells it. `speed`: its seconds in a real one."""
@@ -27,7 +24,9 @@ class SourceClock:
         if not self.is_replay:
             return machine_us()
         passed_s = (machine_us() - self._told.written_us) / 1e6
-        carried_s = min(max(passed_s, 0.0), CARRIED_S) * (self._told.speed or 0.0)
+        # A replay goes on while nobody collects; of one that is sent as fast as it is read the
+        # clock stands then, and ours must not: the collector is to be started again.
+        carried_s = max(passed_s, 0.0) * self.speed
         self._newest_us = max(self._newest_us, self._told.now_us + int(carried_s * 1e6))
         return self._newest_us
 

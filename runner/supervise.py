@@ -7,6 +7,7 @@ from threading import Event
 
 from loguru import logger
 
+from ingest.calm import Calm
 from runner import health, health_judge, health_record, health_report, logs
 from runner.config import Lake
 from runner.health_feed import Feed
@@ -41,7 +42,8 @@ class Supervisor:
         self.validated: dict[str, str | None] = {}
         self._stopping, self._hurry = Event(), Event()
         self._began = time.monotonic()
-        self._has_begun = False
+        self._begun_as: str | None = None
+        self._calm = Calm()
         self._looked = self._written = float("-inf")
         self._judged = ""
 
@@ -69,7 +71,7 @@ class Supervisor:
     def tick(self) -> None:
         """Look at everything once, and start what is due."""
         self._look_at_jobs()
-        if not self._has_begun:
+        if self._begun_as != self.feed.mode:
             self._begin()
         else:
             self.plan.close_day()
@@ -78,7 +80,7 @@ class Supervisor:
             self._looked = time.monotonic()
             self._keep_room()
             self.tell()
-        is_timed = self.duration_s is not None and self._has_begun
+        is_timed = self.duration_s is not None and self._begun_as
         if is_timed and self.clock.now_us() >= self.started_us + self.duration_s * 1e6:
             self.stop(f"{self.duration_s:g} s are over")
 
@@ -95,11 +97,11 @@ class Supervisor:
             self.validated = {name: found[name] for name in ("day", "verdict", "reason")}
 
     def _begin(self) -> None:
-        """Set the schedule once the source's clock is known."""
+        """Set the schedule once the source's clock is known, or turns out to be another."""
         collector = self.jobs["collector"]
         is_known = self.feed.status is not None or collector.failures
         if is_known or time.monotonic() - self._began > PATIENCE_S:
-            self._has_begun = True
+            self._begun_as = self.feed.mode
             self.started_us = self.clock.now_us()
             self.plan.begin(self.validated.get("day"))
 
@@ -142,7 +144,7 @@ class Supervisor:
             self._write(found)
         if found.status != self._judged:
             level = "INFO" if found.status == health.HEALTHY else "WARNING"
-            logger.log(level, "{}: {}", found.status, found.reason)
+            self._calm.say(level, "{}: {}", found.status, found.reason)
             self._judged = found.status
 
     def _write(self, found: health.Health) -> None:
