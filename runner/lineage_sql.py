@@ -127,8 +127,9 @@ def _without_columns(step: Node, queries: dict[str, exp.Expression]) -> Iterator
     if isinstance(step.expression, exp.Placeholder):  # how sqlglot marks what it does not find
         yield Source(UNKNOWN, step.name)
     elif not counts:
-        literals = list(step.expression.find_all(exp.Literal)) or [step.expression.unalias()]
-        yield from (Source("", one.sql("duckdb")) for one in literals)
+        literals = list(step.expression.find_all(exp.Literal, exp.Null))
+        for one in literals or [step.expression.unalias()]:
+            yield Source("", one.sql("duckdb"))
 
 
 def _tables(query: exp.Expression, queries: dict[str, exp.Expression]) -> set[str]:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from runner import catalog, metadata, notes, sql_files, why_raw
-from runner.asking import Absent, Unreadable, asking
+from runner.asking import Absent, Unreadable, asking, read
 from runner.build import did_you_mean
 from runner.checked import Checked, Choice
 from runner.config import Lake
@@ -77,7 +77,7 @@ class Why:
             self._refuse()
         [(exchange, self.values["state"])] = found
         raw = why_raw.Near(self.lake.base, exchange, self.symbol, self.from_us)
-        self.values["raw_folder"] = f"{sql_text(raw.folder.as_posix())}/"
+        self.values["raw_folder"] = f"{raw.folder.as_posix()}/"
         for stream in ("trades", "quotes"):
             self.values[f"staged_{stream}"] = raw.staged(stream)
         self._make("near_trades")
@@ -103,8 +103,8 @@ class Why:
         sql = self.models.rendered(path, sql_files.read(path), **self.values)
         try:
             with asking(path, may_be_absent=True):
-                cursor = self.con.execute(head + sql)
-                return [column[0] for column in cursor.description], cursor.fetchall()
+                rows = read(self.con, head + sql)
+                return [column[0] for column in self.con.description], rows
         except Unreadable as error:
             raise click.ClickException(str(error)) from error
 

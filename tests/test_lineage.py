@@ -156,8 +156,9 @@ OWN = {
         {"p": {"raw price"}, "q": {"raw qty"}},
     ),
     "a union by name": (
-        "select price as p, qty as q from trades union all by name select bid_qty as q from quotes",
-        {"p": {"raw price"}, "q": {"raw qty", "raw bid_qty"}},
+        "select price as p, qty as q, null::double as n from trades "
+        "union all by name select bid_qty as q, ask as n from quotes",
+        {"p": {"raw price"}, "q": {"raw qty", "raw bid_qty"}, "n": {"raw ask"}},
     ),
     "stars with and without": (
         "with a as (from trades) select * exclude (qty) replace (price * 2 as price) from a",
