@@ -6,15 +6,16 @@ files → build.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from loguru import logger
 
 from ingest import repair_files, rest
-from ingest.http import FILES, SPOT, Host, NoAnswer, Refused
+from ingest.http import FILES, SPOT, Host
+from ingest.no_answer import NoAnswer, Refused
 from ingest.plan import refuse_other
+from ingest.progress import Progress
 from ingest.repair_archive import Archive
 from ingest.repair_files import RepairFiles
 from ingest.repair_pages import PATH, Asked, Odd, Pages
@@ -84,33 +85,33 @@ def repair(lake: Lake, symbols: frozenset[str] = frozenset(), everything: bool =
         done.failed += build(lake, choice).failed
         found = find(lake, EXCHANGE, symbols)
         done.failed += found.failed
-        done.missing = Counter()
         for one in found.ranges:
             done.missing[one.symbol] += one.ids
         wanted = [one for one in found.ranges if everything or not one.is_large]
         done.large = [] if everything else found.large
         if wanted:
             asyncio.run(_fetch(lake, wanted, done))
-        if done.fetched or done.absent:
+        if done.fetched.total() or done.absent.total():
             done.failed += [one for one in build(lake, choice).failed if one not in done.failed]
         left = count(lake, EXCHANGE)
         done.left = Counter({symbol: left.get(symbol, 0) for symbol in done.missing})
     return done
 
 
-async def _fetch(lake: Lake, wanted: Iterable[Range], done: Repaired) -> None:
+async def _fetch(lake: Lake, wanted: list[Range], done: Repaired) -> None:
     """Fetch ranges, symbol by symbol; what went wrong is in `done`."""
     exchange = lake.config.exchanges[0]
     async with (
         Host(exchange.rest_url, SPOT) as host,
-        Host(exchange.archive_url, FILES, host.clock) as archive,
+        Host(exchange.archive_url, FILES, host.clock, host.timer) as archive,
     ):
         try:
             await rest.synchronise(host)
             refuse_other(lake, "replay" if host.clock.replay else "live", host.url)
-            fetcher = _Fetcher(lake, host, archive, done)
-            for symbol, ranges in groupby(wanted, key=lambda one: one.symbol):
-                await fetcher.fetch(symbol, list(ranges))
+            with Progress("missing trades", "ids", sum(one.ids for one in wanted)) as progress:
+                fetcher = _Fetcher(lake, host, archive, done, progress)
+                for symbol, ranges in groupby(wanted, key=lambda one: one.symbol):
+                    await fetcher.fetch(symbol, list(ranges))
         except NoAnswer as error:
             done.failed.append(error.message)
         finally:
@@ -120,14 +121,16 @@ async def _fetch(lake: Lake, wanted: Iterable[Range], done: Repaired) -> None:
 class _Fetcher:
     """Fetches from a host and its archive; a host without trades by id is asked for them once."""
 
-    def __init__(self, lake: Lake, host: Host, archive: Host, done: Repaired) -> None:
+    def __init__(
+        self, lake: Lake, host: Host, archive: Host, done: Repaired, progress: Progress
+    ) -> None:
         self._raw = lake.base / "raw" / EXCHANGE
-        self._host, self._archive, self._done = host, archive, done
+        self._host, self._archive, self._done, self._progress = host, archive, done, progress
         self._has_trades = True
 
     async def fetch(self, symbol: str, ranges: list[Range]) -> None:
         """Fetch ranges of one symbol; NoAnswer ends it all, after what came is on the disk."""
-        files = RepairFiles(self._raw / encode(symbol), symbol)
+        files = RepairFiles(self._raw / encode(symbol), symbol, self._progress)
         try:
             if gone := await self._by_page(symbol, ranges, files):
                 logger.info("{}: {} does not keep what is missing", symbol, self._host.url)

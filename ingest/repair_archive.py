@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from loguru import logger
 
-from ingest.http import Answer, Host, Refused
+from ingest.http import Answer, Host
+from ingest.no_answer import Refused
 from ingest.repair_files import RepairFiles, Trade
 from ingest.repair_pages import Asked, flaw_of, micros
 from runner.missing import Range
@@ -90,6 +91,7 @@ class Archive:
         odd = 0
         for number, row in enumerate(_rows(answer.body)):
             if number % ROWS_AT_ONCE == 0:
+                self._files.show()
                 await asyncio.sleep(0)  # Ctrl+C gets its turn
             odd += not self._take_row(row, answer.fetched_us)
         if odd:

@@ -30,7 +30,7 @@ def repair(ctx, symbols, everything, rest_url, archive_url, config_file: Path | 
     from loguru import logger
 
     from ingest import repair as repairing
-    from runner import config, logs
+    from runner import config, logs, supervised
 
     flags = {
         "exchanges[0].rest_url": ("--rest-url", rest_url),
@@ -39,6 +39,7 @@ def repair(ctx, symbols, everything, rest_url, archive_url, config_file: Path | 
     lake = config.with_flags(config.load(config_file), flags)
     logs.setup(lake, "transformer", debug=(ctx.obj or {}).get("debug", False))
     done = repairing.repair(lake, symbols, everything)
+    supervised.count(new=done.fetched.total(), failed=len(done.failed))
     for line in done.told(lake.config.repair.max_ids_per_hole):
         click.echo(line)
         logger.bind(printed=True).info(line)

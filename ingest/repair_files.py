@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest.binance import text
+from ingest.progress import Progress
 from runner.files import replace, sync_folder
 from runner.paths import HOUR_US, is_day
 
@@ -28,12 +29,13 @@ class Trade:
 class RepairFiles:
     """What was fetched of one symbol, on its way to the disk.
 
-    `folder`: raw/<exchange>/<symbol>; `trades`, `absent`: how many ids came, and which the exchange
-    lacks.
+    `folder`: raw/<exchange>/<symbol>; `trades`, `absent`: how many ids came, and how many the
+    exchange lacks.
     """
 
-    def __init__(self, folder: Path, symbol: str) -> None:
-        self._folder, self._name = folder, text(symbol)
+    def __init__(self, folder: Path, symbol: str, progress: Progress) -> None:
+        self._folder, self._name, self._progress = folder, text(symbol), progress
+        self._shown = 0
         self._hours: dict[int, list[tuple[int, int, str]]] = defaultdict(list)
         self._waiting = self.trades = self.absent = 0
 
@@ -63,6 +65,11 @@ class RepairFiles:
         self._waiting += 1
         if self._waiting >= LINES:
             self.flush()
+
+    def show(self) -> None:
+        """Show how many ids came since this was last called."""
+        shown, self._shown = self._shown, self.trades + self.absent
+        self._progress.add(self._shown - shown)
 
     def flush(self) -> None:
         """Bring what waits to the disk, a file an hour."""

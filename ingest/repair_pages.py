@@ -126,6 +126,7 @@ class Pages:
                 if row.id > at and self._asked.range_of(row.id):
                     self._files.add(row.trade(), fetched_us)
             self._note_absent(rows, fetched_us)
+            self._files.show()
             at = rows[-1].id
         return gone
 
