@@ -24,6 +24,8 @@ from ingest.yahoo_worker import Limited, Trouble
 
 CHART = "/v8/finance/chart/"
 COLUMNS = ("Open", "High", "Low", "Close", "Volume")
+# Currencies and futures, which have no hours before and after the market's.
+ROUND_THE_CLOCK = ("=X", "=F")
 TIMEOUT_S = 10.0
 # How Yahoo says, with status 400, that a range has no minutes.
 EMPTY_RANGE = "Data doesn't exist for"
@@ -84,6 +86,8 @@ class Yahoo:
                     start=from_s,
                     end=to_s,
                     interval="1m",
+                    # else yfinance drops 23:59, where Yahoo says that their day ends
+                    prepost=ticker.endswith(ROUND_THE_CLOCK),
                     auto_adjust=False,
                     actions=False,
                     keepna=True,
