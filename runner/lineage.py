@@ -144,7 +144,7 @@ class Lineage:
             return [End("kept", f"{KEPT[relation]} as published before")]
         relation = relation if relation in self.models.models else self._noted(relation)
         if relation is None:
-            return [End("unknown", f"{source.relation}.{column}")]
+            return [End("unknown", f"not known: {source.relation}.{column}")]
         # a count of rows is one of what makes a row: the grain
         grain = [name for name in self.models[relation].grain if name not in FILLED]
         names = [column] if column else grain
@@ -152,7 +152,9 @@ class Lineage:
             return [End("file", f"number of {relation}")]
         known = self._made(relation)
         return [
-            self.step(relation, name) if name in known else End("unknown", f"{relation}.{name}")
+            self.step(relation, name)
+            if name in known
+            else End("unknown", f"not known: {relation}.{name}")
             for name in names
         ]
 

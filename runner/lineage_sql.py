@@ -51,11 +51,15 @@ def columns_made(sql: str, schema: dict[str, list[str]]) -> dict[str, Made]:
     reads. ClickException where sqlglot cannot follow.
     """
     tree = parse_one(sql, dialect="duckdb")
+    if not isinstance(tree, exp.Query) or tree.find(exp.Columns):
+        raise click.ClickException(
+            "its columns cannot be followed: they come from its rows, or from a pattern of names"
+        )
     try:
         every = _sources(tree.copy(), schema)
         _drop_deciding(tree)
         values = _sources(tree, schema)
-    except SqlglotError as error:
+    except (SqlglotError, ValueError, RecursionError) as error:
         raise click.ClickException(f"its columns cannot be followed: {error}") from error
     made = {}
     for name, (sources, functions) in every.items():
