@@ -38,7 +38,7 @@ class _Lot:
 class Journal:
     """All open parts under raw/. `standing`: lanes in which there is always an open part.
 
-    `begun`: how many parts were opened so far.
+    `begun`: in how many parts lines were written so far.
     """
 
     def __init__(self, raw: Path, standing: tuple[str, ...] = ()) -> None:
@@ -106,6 +106,7 @@ class Journal:
 
     def _write_lot(self, lane: str, lot: _Lot) -> None:
         part = self._part_for(lane, lot.segment)
+        self.begun += not part.size
         while lot.done < len(lot.data):
             lot.done += part.write(lot.data[lot.done :])
 
@@ -122,7 +123,6 @@ class Journal:
     def _open(self, lane: str, number: int, first_us: int, cut_us: int) -> Part:
         """Open the lane's next part, then let the one before go to be sealed."""
         part = Part(self._raw / lane, first_us)
-        self.begun += 1
         try:
             self._unsealed.note(part.folder)
         except OSError:

@@ -43,7 +43,8 @@ def _values(lake: Lake) -> dict:
     patterns = [f"binance/[!_]*/{day}/{part}" for day in days for part in parts]
     files = sorted({path for pattern in patterns for path in raw.glob(pattern)})
     globs = [f"raw/*/*/{day}{end}" for day in (today, before) for end in ("/*", ".jsonl.zst")]
-    globs += [f"**/{day_folder(day).as_posix()}/*" for day in (today, before)]
+    folders = [day_folder(day).as_posix() for day in (today, before)]
+    globs += [f"{top}/**/{folder}/*" for top in ("parquet", "ticks") for folder in folders]
     base = sql_text(literal(lake.base))
     return {
         "raw": f"{base}/raw",

@@ -107,7 +107,7 @@ def _of_jobs(health: Health):
         if job.last_error:
             yield f"{name} fails: {job.last_error}"
         elif job.status == "waiting":
-            yield f"{name} should run since {job.next_run} and waits for another process"
+            yield f"{name} should run since {job.next_run} and waits for what runs before it"
 
 
 def _of_data(health: Health):

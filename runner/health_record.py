@@ -64,7 +64,7 @@ def _with_facts(run: "Supervisor", is_over: bool) -> dict[str, Job]:
     macro, built = jobs["macro_minute"].facts, jobs["transformer"].facts
     return {
         "macro_minute": _job(
-            run, jobs["macro_minute"], is_over, Macro, last_run_rows_written=macro.get("written")
+            run, jobs["macro_minute"], is_over, Macro, last_run_rows_written=macro.get("new")
         ),
         "transformer": _job(
             run,

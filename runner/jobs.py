@@ -28,8 +28,9 @@ class Kind:
 
     `every_s`: seconds between two runs, 0 = never, None = due when told so; `limit_s`: real seconds
     after which a run is ended, None = it should go on for ever; `locks`: files in the data folder
-    that it waits for; `verdicts`: exit codes that are an answer; `least_s`: real seconds from one
-    run to the next, however fast a replay's clock runs.
+    that it waits for; `slot`: of the jobs that share one, one runs at a time; `verdicts`: exit
+    codes that are an answer; `least_s`: real seconds from one run to the next, however fast a
+    replay's clock runs.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Kind:
     every_s: float | None = None
     limit_s: float | None = None
     locks: tuple[str, ...] = ()
+    slot: str = ""
     verdicts: tuple[int, ...] = (0,)
     least_s: float = 1.0
 
@@ -45,7 +47,7 @@ class Job:
     """A kind of job in a run. Times in µs on the source's clock, None = not yet.
 
     `runs`: how many did what they should; `failures`: how many in a row did not; `facts`: what the
-    last good run told; `error`: of the last run that failed, until one is good again.
+    last run told; `error`: of the last run that failed, until one is good again.
     """
 
     def __init__(self, lake: Lake, kind: Kind, clock: SourceClock) -> None:
@@ -142,6 +144,7 @@ class Job:
             said = f"it was ended after {self.kind.limit_s:g} s, its limit"
         self.failures += 1
         self.error = said
+        self.facts = ended.facts or self.facts  # some of it may be done
         first_s, longest_s = RETRY_S if self.kind.limit_s else RETRY_CONTINUOUS_S
         longest_s = min(self.kind.every_s or longest_s, longest_s)
         self._again(min(first_s * 2 ** min(self.failures - 1, 10), longest_s))

@@ -36,18 +36,19 @@ class Plan:
     def _kinds(self) -> list[Kind]:
         config = self.lake.config
         macro_s = _seconds(config.macro_minute) if config.macro_minute.tickers else 0
-        long = {"limit_s": LONG_S, "locks": ("build.lock",)}
+        build = {"limit_s": LONG_S, "slot": "build"}
+        long = build | {"locks": ("build.lock",)}
 
-        def fetch(lock: str) -> dict:
-            return {"limit_s": FETCH_S, "locks": ("build.lock", lock)}
+        def fetch(lock: str, slot: str = "fetch") -> dict:
+            return {"limit_s": FETCH_S, "locks": ("build.lock", lock), "slot": slot}
 
         return [
             Kind("collector", self._collect),
             Kind("figures", lambda: ["status", "--figures"], PERIOD_S, FIGURES_S, least_s=5.0),
             Kind("transformer", lambda: ["build"], _seconds(config.transformer), **long),
-            Kind("repair", lambda: ["repair", *self._symbols()], **fetch("repair.lock")),
+            Kind("repair", lambda: ["repair", *self._symbols()], **fetch("repair.lock", "repair")),
             Kind("compact", lambda: ["compact"], **long),
-            Kind("validation", self._validate, limit_s=LONG_S, verdicts=(0, FAILED)),
+            Kind("validation", self._validate, verdicts=(0, FAILED), **build),
             Kind("prune", self._prune, **long),
             Kind("macro_minute", self._macro, macro_s, **fetch("macro.lock")),
             Kind(

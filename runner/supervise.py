@@ -17,8 +17,6 @@ from runner.lock import is_held
 from runner.run_clock import SourceClock
 
 TICK_S = 0.2
-# Jobs at the same time beside the collector: the machine is also somebody's.
-MOST_AT_ONCE = 2
 # Real seconds: everything is down by then; a heartbeat at least this often, and at most.
 DOWN_S = 8.5
 HEARTBEAT_S, LEAST_HEARTBEAT_S = 15.0, 1.0
@@ -93,7 +91,8 @@ class Supervisor:
         has_ended = was_running and not collector.is_running and self.feed.status
         if has_ended and self.feed.status.ended == OVER:
             self.stop(OVER)
-        if found := self.jobs["validation"].facts:
+        found = self.jobs["validation"].facts
+        if "verdict" in found:
             self.validated = {name: found[name] for name in ("day", "verdict", "reason")}
 
     def _begin(self) -> None:
@@ -111,10 +110,8 @@ class Supervisor:
                 job.start()
 
     def _may_start(self, job: Job) -> bool:
-        if job.name in ("collector", "figures"):
-            return True
-        others = [one for one in self.jobs.values() if one.is_running and one.kind.locks]
-        if len(others) >= MOST_AT_ONCE or self.is_paused(job):
+        taken = {one.kind.slot for one in self.jobs.values() if one.is_running and one.kind.slot}
+        if job.kind.slot in taken or self.is_paused(job):
             return False
         return not any(is_held(self.lake.base / lock) for lock in job.kind.locks)
 

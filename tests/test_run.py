@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -16,6 +16,8 @@ import wire
 from raw_lines import DAY_US
 from test_run_jobs import ENDLESS, own_sql
 
+from replay.market import Market
+from replay.server import Exchange
 from runner import run as run_module
 from runner.config import load
 from runner.health_record import record
@@ -115,33 +117,38 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def test_a_test_run_does_all_of_it_in_its_own_tree(tmp_path):
     with runs.beside(runs.market(FAST)) as exchange:
-        folder = runs.lake_of(tmp_path / "lake", exchange)
+        macro = f'{{tickers: [SPY], url: "{exchange.rest_url}"}}'
+        folder = runs.lake_of(tmp_path / "lake", exchange, macro_minute=macro)
         for name, lines in lakes.two_days(["SOLUSDT"]).items():
             lakes.put(folder, name, lines)
         lakes.bring(folder)
         before = hashes(folder / "data") | {"": hashes(folder)["lake.db"]}
-        began = ("--testing", "--duration", "600", "--macro-runtime-lookback-days", "2")
-        process = runs.start(folder, *began)
-        output, _ = process.communicate(timeout=180)
-    assert process.returncode == 0, output
+        flags = ("--macro-interval-min", "60", "--macro-runtime-lookback-days", "2")
+        process = runs.start(folder, "--testing", *flags)
+
+        def is_done() -> bool:
+            found = runs.beat(folder, "data-test")
+            return bool(found and found["transformer"]["runs"] and found["macro_minute"]["runs"])
+
+        runs.until(process, is_done)
+        output = runs.stopped(process, folder, signal.SIGINT, "data-test")
     assert hashes(folder / "data") | {"": hashes(folder)["lake.db"]} == before
     base = folder / "data-test"
-    runs.assert_down(base)
     # flags > testing > config, and every line says where a value comes from
     assert "MODE: TEST, lake " in output and "schedule_minutes 2 (testing)" in output
     assert "runtime_lookback_days 2 (--macro-runtime-lookback-days)" in output
     head, *lines = output.splitlines()[-6:]
-    assert head.startswith(f"MODE: TEST, summary of {base}: 600 s are over")
+    assert head.startswith(f"MODE: TEST, summary of {base}: SIGINT")
     told = dict(line.split(": ", 1) for line in lines)
     assert list(told) == [
         *("Duration", "Transform cycles run", "Macro fetches", "Files written", "Warnings")
     ]
-    assert 600 <= int(told["Duration"].split()[0].replace(",", "")) < 3600
-    assert int(told["Transform cycles run"]) >= 1 and told["Macro fetches"] == "0"
+    beat = runs.beat(folder, "data-test")
+    assert int(told["Transform cycles run"]) == beat["transformer"]["runs"] >= 1
+    assert told["Macro fetches"] == "1" and int(told["Duration"].split()[0].replace(",", "")) > 120
     raw = len(list(base.glob("raw/**/part_*.jsonl")))
     assert f"({raw} raw, " in told["Files written"]
-    beat = runs.beat(folder, "data-test")
-    assert (beat["mode"], beat["reason"]) == ("TEST", "`lake run` has ended: 600 s are over")
+    assert (beat["mode"], beat["reason"]) == ("TEST", "`lake run` has ended: SIGINT")
     assert "MODE: TEST" in (base / "reports/health.md").read_text(encoding="utf-8")
     logs = {path.name for path in (base / "logs/test").glob("*.log")}
     assert {"run.log", "collector.log", "transformer.log"} <= logs
@@ -322,15 +329,16 @@ def test_a_disk_that_is_nearly_full_stops_what_builds_and_nothing_else(tmp_path)
     assert not building.is_running and building.error is None and building.failures == 0
 
 
-def test_a_recording_that_is_over_ends_the_run(tmp_path):
-    from replay.market import Market
-    from replay.server import Exchange
-
-    start = datetime(2025, 10, 20, 12, tzinfo=UTC)
-    source = Market(("SOLUSDT", "XRPUSDT"), 7, start, 200.0, busy=0.2)
+@pytest.mark.parametrize(
+    ("seconds", "options", "why"),
+    [(200.0, (), "the recording is over"), (9e4, ("--duration", "200"), "200 s are over")],
+)
+def test_it_ends_by_itself_when_it_is_over(tmp_path, seconds, options, why):
+    source = Market(("SOLUSDT", "XRPUSDT"), 7, runs.START, seconds, busy=0.2)
     with runs.beside(Exchange(source, speed=FAST)) as exchange:
-        process = runs.start(runs.lake_of(tmp_path / "lake", exchange))
-        output, _ = process.communicate(timeout=60)
+        process = runs.start(runs.lake_of(tmp_path / "lake", exchange), *options)
+        output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
-    assert runs.beat(tmp_path / "lake")["reason"] == "`lake run` has ended: the recording is over"
+    assert runs.beat(tmp_path / "lake")["reason"] == f"`lake run` has ended: {why}"
+    assert f"{tmp_path / 'lake' / 'data'}: {why}" in output
     runs.assert_down(tmp_path / "lake" / "data")

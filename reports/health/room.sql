@@ -1,4 +1,4 @@
--- For how many days the disk has room, by the bytes of yesterday, without any by those of today so far.
+-- For how many days like yesterday, or like today if it goes on so, the disk has room.
 with files as (
     select replace(filename, '\', '/') as file, size
     from read_blob({{ day_globs }})
@@ -22,5 +22,5 @@ paces as (
     where not is_today or {{ now_us }} // 60000000 % 1440 - first_minute >= 10
 )
 
-select {{ free_bytes }} / arg_min(bytes_a_day, is_today) as days_left
+select {{ free_bytes }} / max(bytes_a_day) as days_left
 from paces
