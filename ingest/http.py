@@ -33,7 +33,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 TRIES = 5
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 8.0
 CONNECT_S, TOTAL_S = 10.0, 30.0
-# A longer ban is told, not waited for.
+# A longer wait is told, not waited for.
 LONGEST_BAN_S = 600.0
 CONNECTIONS = 16
 USED = "X-MBX-USED-WEIGHT-1M"
@@ -197,17 +197,17 @@ class Host:
 
     def _answered(self, windows: list[tuple[Budget, int, int]], used: str) -> None:
         for budget, weight, window in windows:
-            told = int(used) if budget is self._weight and used.isdigit() else None
+            told = int(used) if budget is self._weight and used.isdecimal() else None
             budget.answered(weight, window, told)
 
     def _turned_down(self, path: str, status: int, retry_after: str, body: bytes) -> None:
         """Passing, Refused or Unreachable, for an answer that is not 200."""
-        asked_s = float(retry_after) if retry_after.isdigit() else 0.0
+        asked_s = float(retry_after) if retry_after.isdecimal() else 0.0
+        if status == 418 or (status == 429 and asked_s > LONGEST_BAN_S):
+            self._banned(asked_s, body)
         if status == 429:
             self._pause(asked_s or (self._weight.rest_s() if self._weight else 60.0))
             raise Passing("too many requests (429)")
-        if status == 418:
-            self._banned(asked_s, body)
         if status in (403, 451):
             raise Refused(self._blocked(status), status)
         if status >= 500:

@@ -222,11 +222,15 @@ def test_a_ban_stops_all_calls_until_it_ends(by):
     assert len(times) == 3 and all(after - times[0] >= 0.235 for after in times[1:])
 
 
-def test_a_long_ban_ends_the_command_and_says_when_it_ends():
+@pytest.mark.parametrize("status", [418, 429])
+def test_a_long_ban_ends_the_command_and_says_when_it_ends(status):
     body = {"code": -1003, "msg": "Way too much; IP banned until 1659146400000. Please"}
 
     async def main() -> tuple[NoAnswer, Wire]:
-        async with Wire(says(418, body, Retry_After="7200")) as wire, Host(wire.url, SPOT) as host:
+        async with (
+            Wire(says(status, body, Retry_After="7200")) as wire,
+            Host(wire.url, SPOT) as host,
+        ):
             host.timer.follow(1_659_139_200_000_000, 1.0)
             with pytest.raises(Unreachable) as caught:
                 await host.get(PATH)
