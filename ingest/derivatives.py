@@ -4,6 +4,7 @@ page, every answer kept raw, then built.
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from loguru import logger
@@ -88,6 +89,7 @@ class Done:
 
     symbols: int
     requests: int = 0
+    received: int = 0
     new: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     strangers: list[str] = field(default_factory=list)
@@ -107,24 +109,23 @@ def fetch(lake: Lake) -> Done:
     """Fetch the configured symbols. ClickException when nothing can be fetched; what failed else
     stands in the result.
     """
-    exchange = lake.config.exchanges[0]
-    done = Done(len(exchange.symbols))
-    with hold(lake.base / LOCK, DOING):
+    done = Done(len(lake.config.exchanges[0].symbols))
+    with hold(lake.base / LOCK, DOING), ExitStack() as planners:
         bring(lake, RELATIONS)
         try:
-            before = asyncio.run(_fetch(lake, done))
+            before = asyncio.run(_fetch(lake, done, planners))
         except NoAnswer:
             bring(lake, RELATIONS)
             raise
-        bring(lake, RELATIONS)
-        for kind, (rows, now_us) in before.items():
-            with Planner(lake, kind.source, (), now_us) as planner:
-                done.new[kind.title] = planner.stored(kind.relation) - rows
+        if done.received:
+            bring(lake, RELATIONS)
+        for kind, (planner, rows) in before.items():
+            done.new[kind.title] = planner.stored(kind.relation) - rows
     return done
 
 
-async def _fetch(lake: Lake, done: Done) -> dict[Kind, tuple[int, int]]:
-    """Ask for all that is missing; how many rows there were before, and when that was."""
+async def _fetch(lake: Lake, done: Done, planners: ExitStack) -> dict[Kind, tuple[Planner, int]]:
+    """Ask for all that is missing; who planned it, and how many rows there were before."""
     exchange, before = lake.config.exchanges[0], {}
     days = lake.config.derivatives.startup_backfill_days
     async with Host(exchange.futures_url, FUTURES) as host:
@@ -132,11 +133,10 @@ async def _fetch(lake: Lake, done: Done) -> dict[Kind, tuple[int, int]]:
         asked = host.requests
         for kind in KINDS:
             symbols = tuple(one for one in exchange.symbols if one not in done.strangers)
-            with Planner(lake, kind.source, symbols, now_us) as planner:
-                before[kind] = planner.stored(kind.relation), now_us
-                tell_lost(planner.lost(), kind.title)
-                windows = planner.windows(days, days)
-            await _Run(host, kind, done).ask(windows, lake)
+            planner = planners.enter_context(Planner(lake, kind.source, symbols, now_us))
+            before[kind] = planner, planner.stored(kind.relation)
+            tell_lost(planner.lost(), kind.title)
+            await _Run(host, kind, done).ask(planner.windows(days, days), lake)
         done.requests = host.requests - asked
     if done.strangers:
         names = ", ".join(done.strangers)
@@ -200,6 +200,7 @@ class _Run:
             if why is None:
                 kept = {"path": self.kind.path, **request}
                 self._answers.append(request["symbol"], answer.fetched_us, kept, answer.body)
+                self.done.received += len(times)
                 return times
             logger.debug("{} answers what cannot be used: {}", self.kind.path, why)
         self.done.failed[request["symbol"]] = (

@@ -23,7 +23,9 @@ def told(window: Window) -> str:
 
 def tell_lost(lost: list[Window], what: str) -> None:
     """Say what a source had and does not have any more."""
+    names: dict[tuple[int, int], list[str]] = {}
     for window in lost:
-        logger.warning(
-            "{} of {} can no longer be had: nobody asked for it in time", what, told(window)
-        )
+        names.setdefault((window.from_us, window.to_us), []).append(window.name)
+    for stretch, of in names.items():
+        gone = told(Window(", ".join(of), *stretch))
+        logger.warning("{} of {} can no longer be had: nobody asked for it in time", what, gone)

@@ -94,7 +94,8 @@ def fetch(lake: Lake) -> Done:
             windows = planner.windows(*days)
             before = planner.stored("macro"), planner.stored("macro_revisions")
             _Run(lake, clock, done).ask(windows)
-            bring(lake, RELATIONS)
+            if done.received:
+                bring(lake, RELATIONS)
             done.new = planner.stored("macro") - before[0]
             done.revised = planner.stored("macro_revisions") - before[1]
     return done

@@ -167,7 +167,7 @@ def _rows(frame) -> list[dict]:
 
 def _why(error: Exception) -> str:
     """An exception of the network or of yfinance, in short."""
-    text = " ".join(str(error).split()).partition(" See http")[0]
+    text = " ".join(str(error).split()).partition(" See http")[0].rstrip(".")
     if cause := re.search(r"\[Errno -?\d+\] [^'\")]+", text):
         return cause[0]
     return f"{type(error).__name__}: {text}"[:120]

@@ -47,7 +47,7 @@ def start(folder: Path, command: str, *arguments: str) -> subprocess.Popen:
 def run(folder: Path, command: str, *arguments: str) -> tuple[int, str]:
     """Exit code and output of a watched `lake` command."""
     process = start(folder, command, *arguments)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=180)
     assert CONTACTED not in output, output
     assert not list((folder.parent / "home").rglob("*")), "something was left in the home folder"
     return process.returncode, output

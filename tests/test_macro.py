@@ -125,7 +125,9 @@ def test_later_runs_begin_where_the_answers_end(folder, yahoo):
     assert starts() == {again}
     yahoo.set_clock(NOW + 43 * DAY_S)
     assert min(starts()) == NOW // MINUTE_S * MINUTE_S + 14 * DAY_S
-    lost = "SPY from 2025-10-23T11:00:00Z to 2025-11-03T12:00:00Z can no longer be had"
+    lost = (
+        "SPY, ES=F, EURUSD=X from 2025-10-23T11:00:00Z to 2025-11-03T12:00:00Z can no longer be had"
+    )
     assert f"macro data of {lost}" in output[-1]
 
 
@@ -327,7 +329,7 @@ def test_a_signal_ends_a_run_whose_request_hangs(tmp_path, yahoo, number):
     folder = lake_of(tmp_path / "lake", yahoo, "SPY", "ES=F")
     yahoo.hang_on("ES=F")
     process = start(folder, "macro")
-    yahoo.hanging.wait(30)
+    assert yahoo.hanging.wait(120)
     process.send_signal(number)
     output, _ = process.communicate(timeout=10)
     assert process.returncode == 1
@@ -340,7 +342,7 @@ def test_kill_9_and_a_torn_answer_cost_nothing(tmp_path, yahoo):
     folder = lake_of(tmp_path / "lake", yahoo, "SPY", "ES=F")
     yahoo.hang_on("ES=F")
     process = start(folder, "macro", "--days", "20")
-    yahoo.hanging.wait(30)
+    assert yahoo.hanging.wait(120)
     process.kill()
     process.communicate()
     [file] = (folder / "data" / "raw" / "yahoo" / "SPY").rglob("answers.jsonl")

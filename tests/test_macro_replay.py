@@ -26,7 +26,7 @@ def beside(exchange: Exchange, act) -> None:
     async def main() -> None:
         def command(folder: Path, *arguments: str) -> str:
             process = start(folder, *arguments)
-            output, _ = process.communicate(timeout=60)
+            output, _ = process.communicate(timeout=180)
             assert process.returncode == 0, output
             return output
 
