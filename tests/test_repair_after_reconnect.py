@@ -45,7 +45,7 @@ def collected(folder, exchange, act=None):
 
 def test_a_lost_connection_is_repaired_while_the_recording_goes_on(tmp_path):
     source = Market([SYMBOL], 3, duration_s=240, busy=0.3)
-    exchange = Exchange(source, 8.0, ["drop=at:40s"], stay=True)
+    exchange = Exchange(source, 12.0, ["drop=at:20s"], stay=True)
     code, output, log = collected(tmp_path / "lake", exchange)
     assert code == 0 and "1 reconnects" in output, log
     (count,) = re.findall(

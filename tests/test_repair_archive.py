@@ -86,7 +86,9 @@ def test_a_day_that_the_archive_has_not_yet_is_left_for_later(holed):
     ("odd", "told"),
     [
         ({"stale": ("*-20.zip",)}, "is not what its CHECKSUM says, fetched 2 times: not used"),
-        ({"corrupt": ("*-20.zip",)}, "is no zip file that can be read"),
+        pytest.param(
+            {"corrupt": ("*-20.zip",)}, "is no zip file that can be read", marks=pytest.mark.soak
+        ),
     ],
     ids=["stale", "corrupt"],
 )
