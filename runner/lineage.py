@@ -4,6 +4,7 @@ The plan knows ticks by notes (`noted_…`), which models made when the rows wer
 of a note goes on in the model whose note it is.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ import click
 from runner import archive, notes, sessions
 from runner.lineage_sql import RAW, Made, Source, columns_made
 from runner.models import Models
-from runner.sql_files import Model
+from runner.sql_files import Model, read
 from runner.sql_text import tables_read
 
 # Key of a note → the model whose rows it holds, where that bears another name.
@@ -25,6 +26,8 @@ NOTED = {
 }
 # What a relation was as it was published before: where its raw is gone, that stays.
 KEPT = {"noted_covers": "covers", "noted_certificates": "tape_days", "noted_sessions": "sessions"}
+# What a macro that returns rows stands for.
+TABLE_MACRO = re.compile(r"\)\s+as\s+table\s+(.+)", re.IGNORECASE | re.DOTALL)
 # Models that read raw themselves → which raw; of all others it is the lines of a symbol.
 PLACES = {"session_lines": "_sessions ", "answer_lines": "_rest "}
 # What the runner fills into the templates of a unit → where it has it from.
@@ -70,6 +73,9 @@ class Lineage:
 
     def __init__(self, models: Models):
         self.models = models
+        texts = {name: read(path) for name, path in models.macros.items()}
+        queries = {name: TABLE_MACRO.search(text) for name, text in texts.items()}
+        self.tables = {name: found[1] for name, found in queries.items() if found}
         self.made: dict[str, dict[str, Made]] = {}
         self.steps: dict[tuple[str, str], Step] = {}
 
@@ -95,9 +101,12 @@ class Lineage:
         if name not in self.made:
             model = self.models[name]
             sql = self.models.render(name, **{one: f"{{{one}}}" for one in FILLED})
-            schema = {read: self._columns_of(read) for read in tables_read(model.path, sql)}
+            used = [macro for macro in self.tables if re.search(rf"\b{macro}\s*\(", sql)]
+            texts = [sql, *(self.tables[macro] for macro in used)]
+            reads = {one for text in texts for one in tables_read(model.path, text)}
+            schema = {one: self._columns_of(one) for one in reads}
             try:
-                self.made[name] = columns_made(sql, schema)
+                self.made[name] = columns_made(sql, schema, self.tables)
             except click.ClickException as error:
                 raise click.ClickException(f"{model.path}: {error.message}") from error
         return self.made[name]

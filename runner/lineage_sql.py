@@ -46,11 +46,15 @@ class Made:
     functions: frozenset[str]
 
 
-def columns_made(sql: str, schema: dict[str, list[str]]) -> dict[str, Made]:
+def columns_made(sql: str, schema: dict[str, list[str]], macros: dict[str, str]) -> dict[str, Made]:
     """Name → what it is made of, for each column of a query; `schema`: the columns of what it
-    reads. ClickException where sqlglot cannot follow.
+    reads; `macros`: the queries of table macros. ClickException where sqlglot cannot follow.
     """
     tree = parse_one(sql, dialect="duckdb")
+    for table in list(tree.find_all(exp.Table)):
+        if (name := _relation(table)) in macros:
+            query = parse_one(macros[name], dialect="duckdb")
+            table.replace(query.subquery(table.alias or name))
     if not isinstance(tree, exp.Query) or tree.find(exp.Columns):
         raise click.ClickException(
             "its columns cannot be followed: they come from its rows, or from a pattern of names"

@@ -100,4 +100,11 @@ def _called(*arguments: str) -> subprocess.CompletedProcess[str]:
         raise click.ClickException(
             "schtasks was not found: it lies in Windows' folder System32, which PATH must name"
         )
-    return subprocess.run([program, *arguments], capture_output=True, text=True, errors="replace")
+    # without stdin: a question would wait for ever
+    return subprocess.run(
+        [program, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )

@@ -176,6 +176,11 @@ OWN = {
         "select (select max(ask) from quotes) - price as p from trades",
         {"p": {"raw ask", "raw price"}},
     ),
+    "a macro that returns rows": (
+        "select one.close - other.bid as p from bars('X', '2025-10-20', '2025-10-21') as one, "
+        "bars('Y', '2025-10-20', '2025-10-21') as other",
+        {"p": {"raw price", "raw bid"}},
+    ),
     "a setting": (
         "select {{ rules.max_spread_bps }} as limit_bps, symbol from trades",
         {"limit_bps": {"500.0"}},
