@@ -213,7 +213,9 @@ class _Slicer:
         first, last = day_of(self.request.start_us), day_of(self.request.end_us)
         of = self.con.execute("from asked").fetchall()
         found = [
-            published_days(self.models.lake.base, self.models[name], *one)
+            published_days(
+                self.models.lake.base, self.models[name], *one, interval=self.request.tf or ""
+            )
             for name in sorted(relations)
             for one in of
         ]

@@ -12,7 +12,8 @@ import lakes
 import pytest
 from click.testing import CliRunner
 from lakes import MIDNIGHT, quote, trade
-from raw_lines import SECOND_US
+from raw_answers import give_klines
+from raw_lines import SECOND_US, micros
 
 EVENING = ("--start", "2025-10-20T22:00:00Z", "--end", "2025-10-21T00:00:00Z")
 ALL_DAYS = ("--start", "2025-10-20", "--end", "2025-10-22", "--allow-dark")
@@ -249,25 +250,24 @@ def test_trades_whose_file_is_gone_are_refused(two_days, tmp_path):
     assert "SOLUSDT trades not published 2025-10-20T22:00:00Z to" in told
 
 
-def test_klines_are_refused_until_there_is_a_relation_of_them(two_days, tmp_path):
+def test_klines_are_refused_where_there_are_none_and_where_one_is_missing(two_days, tmp_path):
     folder = shutil.copytree(two_days, tmp_path / "lake")
-    lakes.bring(folder)
     arguments = ("--source", "klines", *EVENING)
-    assert "no klines yet" in refusal(folder, tmp_path / "a.csv", *arguments)
-    (folder / "sql" / "views").mkdir(parents=True)
-    (folder / "sql" / "views" / "klines_1m.sql").write_text(
-        "-- Official klines, planted.\n-- grain: exchange, symbol, window_start\n"
-        "select * exclude (state) from bars_1m\n"
-        "where minute(window_start) <> 30 or symbol = 'BTCUSDT'\n"
+    assert "nothing to slice" in refusal(folder, tmp_path / "a.csv", *arguments)
+    hole = micros("2025-10-20T22:30:00Z") // 1000
+    give_klines(
+        folder,
+        lambda rows, symbol, _: [
+            row for row in rows if (symbol, row[0]) not in [("SOLUSDT", hole), ("BTCUSDT", 0)]
+        ],
     )
-    assert "run `lake build` first" in refusal(folder, tmp_path / "a.csv", *arguments)
-    lakes.bring(folder)
     assert "--tf 1m" in refusal(folder, tmp_path / "a.csv", *arguments, "--tf", "5m")
     told = refusal(folder, tmp_path / "a.csv", *arguments)
     assert "SOLUSDT no kline 2025-10-20T22:30:00Z to 2025-10-20T22:31:00Z" in told
-    assert "2 stretches" in told and "BTCUSDT" not in told
+    assert "1 stretch is" in told and "BTCUSDT" not in told
     manifest = take(folder, tmp_path / "a.csv", *arguments, "--symbols", "BTCUSDT")
     assert (manifest["relation"], manifest["rows"], manifest["days"]) == ("klines_1m", 120, [])
+    assert "sql/staging/klines.sql" in json.dumps(manifest["sql"])
 
 
 def test_a_slice_of_nothing_is_a_refusal_and_no_file(two_days, lake_folder, tmp_path):

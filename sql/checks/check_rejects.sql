@@ -1,5 +1,5 @@
 -- Every raw line could be read.
--- checks: select format('{:,} lines of raw parts that are built', sum(rows)::bigint) from published_files where relation in ('trades', 'quotes') having sum(rows) > 0
+-- checks: select format('{:,} rows of raw that are built', sum(rows)::bigint) from published_files where relation in ('trades', 'quotes', 'klines', 'macro', 'funding', 'open_interest') having sum(rows) > 0
 -- absent: There are no rows yet
 -- What cannot be read may have been a quote, of which no id tells that it is missing.
 select

@@ -28,7 +28,7 @@ judged as (
         *,
         case
             when item is null then 'not an object'
-            when item.symbol is distinct from '{{ symbol }}' then concat('symbol ', item.symbol, ' in the answer of another')
+            when item.symbol is distinct from '{{ symbol }}' then concat('symbol ', shown(item.symbol), ' in the answer of another')
             when us is null then 'fundingTime is not a time from 2000 to 2099'
             when not coalesce({{ line_format.price('rate') }}, false) then 'fundingRate is not a number of at most 8 decimals'
             when mark is not null and not coalesce({{ line_format.price('mark') }} and mark_read >= 0, false)

@@ -27,7 +27,7 @@ judged as (
         *,
         case
             when item is null then 'not an object'
-            when item.symbol is distinct from '{{ symbol }}' then concat('symbol ', item.symbol, ' in the answer of another')
+            when item.symbol is distinct from '{{ symbol }}' then concat('symbol ', shown(item.symbol), ' in the answer of another')
             when us is null then 'timestamp is not a time from 2000 to 2099'
             when not coalesce({{ line_format.quantity('contracts') }} and contracts not like '-%', false)
                 then 'sumOpenInterest is not a quantity of at most 8 decimals'
