@@ -70,7 +70,7 @@ class Feed:
         return Seen(
             is_running=job.is_running,
             told_s=told_s,
-            up_s=(now_us - (job.start_us or now_us)) / 1e6,
+            up_s=job.child.age_s if job.child else 0.0,
             silent_s=(now_us - (newest_us or from_us)) / 1e6,
             has_data=bool(is_telling and any(one.seen_us for one in self.status.symbols.values())),
             limit_s=limit_s,

@@ -10,6 +10,8 @@ from runner.health import DEGRADED, ERROR, HEALTHY, Health
 NO_ANSWER_S = 15.0
 LEAST_SILENCE_S = 5.0
 SYMBOLS_NAMED = 3
+# Seconds that a job may wait for others before that counts.
+WAITING_S = 600.0
 JOBS = (
     *("transformer", "macro_minute", "derivatives", "repair", "compact", "validation", "prune"),
     "figures",
@@ -20,8 +22,9 @@ JOBS = (
 class Seen:
     """What is known of the collector, in seconds of the source's clock.
 
-    `told_s`: real ones since it last told of itself, None = it has just been started; `silent_s`:
-    since the last message, or since the start where none came; `silent`: symbols beyond `limit_s`.
+    `told_s`: real ones since it last told of itself, None = it has just been started; `up_s`: real
+    ones since it was started; `silent_s`: since the last message, or since the start where none
+    came; `silent`: symbols beyond `limit_s`.
     """
 
     is_running: bool
@@ -107,7 +110,8 @@ def _of_jobs(health: Health):
         if job.last_error:
             yield f"{name} fails: {job.last_error}"
         elif job.status == "waiting":
-            yield f"{name} should run since {job.next_run} and waits for what runs before it"
+            minutes = f"{WAITING_S / 60:.0f} minutes"
+            yield f"{name} waits for what runs before it, for more than {minutes}"
 
 
 def _of_data(health: Health):

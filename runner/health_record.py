@@ -4,7 +4,6 @@ import os
 from typing import TYPE_CHECKING
 
 from ingest.status import machine_us
-from runner import health_judge
 from runner.health import (
     STOPPED,
     Compact,
@@ -17,14 +16,12 @@ from runner.health import (
     Transformer,
     Validation,
 )
+from runner.health_judge import WAITING_S, judged
 from runner.jobs import Job as Run
 from runner.moments import iso
 
 if TYPE_CHECKING:
     from runner.supervise import Supervisor
-
-# Seconds that a job may wait for another process before that counts.
-WAITING_S = 600.0
 
 
 def record(run: "Supervisor", ended: str | None = None) -> Health:
@@ -53,7 +50,7 @@ def record(run: "Supervisor", ended: str | None = None) -> Health:
         **_with_facts(run, is_over),
     )
     if not is_over:
-        found.status, reasons = health_judge.judged(run.lake, found, run.feed.seen())
+        found.status, reasons = judged(run.lake, found, run.feed.seen())
         found.reason, found.others = reasons[0], reasons[1:]
     return found
 
@@ -107,7 +104,7 @@ def _status(run: "Supervisor", job: Run, is_over: bool) -> str:
         return "running"
     if run.is_paused(job):
         return "paused"
-    late_us = run.clock.now_us() - (job.due_us or run.clock.now_us())
+    late_us = run.clock.now_us() - (job.wanted_us or run.clock.now_us())
     if late_us > run.clock.lasting_us(WAITING_S, least=10.0):
         return "waiting"
     return "error" if job.error else "idle"

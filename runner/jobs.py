@@ -8,11 +8,13 @@ from loguru import logger
 
 from runner.config import Lake
 from runner.jobs_child import Child, Ended
+from runner.lock import BUSY
 from runner.run_clock import SourceClock
 
 # Seconds before a new try: first, longest. What should go on for ever is begun anew at once.
 RETRY_S = (60.0, 3600.0)
 RETRY_CONTINUOUS_S = (1.0, 60.0)
+BUSY_S = 10.0
 # Real seconds: the least wait before a new try, however fast a replay's clock runs; how long a
 # command that was told to end may take; how often the same failure is told; for how long what
 # should go on must have done so, for its failures to be forgotten.
@@ -53,6 +55,7 @@ class Job:
     def __init__(self, lake: Lake, kind: Kind, clock: SourceClock) -> None:
         self.kind = kind
         self.due_us: int | None = None
+        self.wanted_us: int | None = None  # since when a run is due that has not been made
         self.start_us: int | None = None
         self.end_us: int | None = None
         self.facts: dict[str, int | float | str | None] = {}
@@ -83,7 +86,10 @@ class Job:
             return False
         now_us, longest_s = self._clock.now_us(), self.kind.every_s or RETRY_S[1]
         self.due_us = min(self.due_us, now_us + self._clock.lasting_us(longest_s, LEAST_RETRY_S))
-        return self.due_us <= now_us
+        if self.due_us > now_us:
+            return False
+        self.wanted_us = min(self.wanted_us or self.due_us, now_us)
+        return True
 
     def start(self) -> None:
         """Start its command."""
@@ -110,6 +116,8 @@ class Job:
                 self._again(RETRY_S[0])
             elif ended.code in self.kind.verdicts and not self._limited:
                 self._done(ended)
+            elif self.kind.locks and ended.said.startswith(BUSY):
+                self._again(BUSY_S)  # somebody was faster: no fault of anybody
             else:
                 self._failed(ended)
         elif self.kind.limit_s and self.child.age_s > self.kind.limit_s:
@@ -128,6 +136,7 @@ class Job:
     def _done(self, ended: Ended) -> None:
         if self.failures:
             logger.info("{} works again", self.name)
+        self.wanted_us = None
         self.runs += 1
         self.failures, self.error, self.facts = 0, None, ended.facts
         self._told = ("", float("-inf"))
@@ -142,6 +151,7 @@ class Job:
         said = ended.said
         if self._limited:
             said = f"it was ended after {self.kind.limit_s:g} s, its limit"
+        self.wanted_us = None
         self.failures += 1
         self.error = said
         self.facts = ended.facts or self.facts  # some of it may be done

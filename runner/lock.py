@@ -18,6 +18,8 @@ import msgspec
 # an instant.
 PATIENCE_S = 0.3
 POLL_S = 0.02
+# How the sentence begins that says who holds a lock.
+BUSY = "Another process is already"
 
 if os.name == "nt":
     import msvcrt
@@ -111,12 +113,12 @@ def _take_in_time(descriptor: int, path: Path, doing: str, wait_s: float, others
     started = time.monotonic()
     while not _take(descriptor, shared=False):
         holder = _holder(path)
-        busy = holder.doing if holder and holder.doing else doing
+        # One that has not signed yet may do something else.
+        busy = holder and (holder.doing or doing)
         patience_s = max(wait_s, PATIENCE_S, others_s if busy != doing else 0)
         if time.monotonic() - started > patience_s:
             raise click.ClickException(
-                f"Another process is already {busy} ({_who(path)}): stop it first, or wait"
-                " until it has ended"
+                f"{BUSY} {busy or doing} ({_who(path)}): stop it first, or wait until it has ended"
             )
         time.sleep(POLL_S)
 

@@ -88,7 +88,7 @@ def _failing(found):
 
 
 def _waiting(found):
-    found.macro_minute.status, found.macro_minute.next_run = "waiting", "2025-10-20T12:00:00Z"
+    found.macro_minute.status = "waiting"
 
 
 def _full(found):
@@ -114,7 +114,7 @@ def _failed(found):
         (_clock, "this machine's clock is -700 ms off the exchange's"),
         (_late, "trades arrive 106000 ms late"),
         (_failing, "transformer fails: x.sql, line 3: no"),
-        (_waiting, "macro_minute should run since 2025-10-20T12:00:00Z"),
+        (_waiting, "macro_minute waits for what runs before it"),
         (_full, "only 1.5 GB are free, less than 2 GB: nothing is built"),
         (_small, "the disk has room for 3.2 days"),
         (_missing, "1,234 trades of today are missing"),
@@ -137,7 +137,7 @@ class OneChild:
         self.job = Job(lake, Kind("collector", list), SourceClock())
         self.job.child = self
         self.job.start_us = machine_us() - 500 * SECOND_US
-        self.pid = os.getpid()
+        self.pid, self.age_s = os.getpid(), 500.0
 
 
 def feed_of(lake) -> Feed:

@@ -19,6 +19,7 @@ from runner.config import load, with_flags
 from runner.jobs import Job, Kind
 from runner.jobs_child import Ended, read
 from runner.jobs_plan import Plan
+from runner.lock import hold
 from runner.run_clock import SourceClock
 
 MINUTE_US = 60 * SECOND_US
@@ -62,7 +63,8 @@ def folder(tmp_path):
 
 def build_job(folder: Path, **own) -> tuple[Job, SetClock]:
     clock = SetClock()
-    kind = Kind("transformer", lambda: ["build"], **({"every_s": 120.0, "limit_s": 60.0} | own))
+    usual = {"arguments": lambda: ["build"], "every_s": 120.0, "limit_s": 60.0}
+    kind = Kind("transformer", **(usual | own))
     job = Job(load(folder), kind, clock)
     job.due_us = clock.at_us
     return job, clock
@@ -114,6 +116,18 @@ def test_a_command_that_cannot_be_started_is_a_failure_like_any(folder):
     (folder / "data" / "work" / "run").write_text("in the way", encoding="utf-8")
     job.start()
     assert not job.is_running and job.failures == 1 and "it cannot be started" in job.error
+
+
+def test_a_job_that_finds_another_at_work_is_put_off_and_has_not_failed(folder):
+    job, clock = build_job(folder, arguments=lambda: ["collect"], locks=("collector.lock",))
+    with hold(folder / "data" / "collector.lock", "collecting into this lake"):
+        assert job.is_due()
+        job.start()
+        done(job)
+    assert (job.failures, job.error, job.runs) == (0, None, 0)
+    assert job.due_us == NOON + 10 * SECOND_US
+    clock.at_us = job.due_us
+    assert job.is_due() and job.wanted_us == NOON
 
 
 def test_a_clock_that_is_set_back_does_not_put_a_job_off(folder):
