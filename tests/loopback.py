@@ -44,10 +44,20 @@ def start(folder: Path, command: str, *arguments: str) -> subprocess.Popen:
     )
 
 
+def finish(process: subprocess.Popen, within_s: float = 180) -> str:
+    """The output of a command that ends in time; one that does not is killed, and an error."""
+    try:
+        return process.communicate(timeout=within_s)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+
+
 def run(folder: Path, command: str, *arguments: str) -> tuple[int, str]:
     """Exit code and output of a watched `lake` command."""
     process = start(folder, command, *arguments)
-    output, _ = process.communicate(timeout=180)
+    output = finish(process)
     assert CONTACTED not in output, output
     assert not list((folder.parent / "home").rglob("*")), "something was left in the home folder"
     return process.returncode, output

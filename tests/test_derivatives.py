@@ -9,7 +9,7 @@ import lakes
 import pytest
 from aiohttp import web
 from futures_wire import DAY_MS, FIVE_MINUTES_MS, HOUR_MS, Futures, funding, interest, refusal
-from loopback import run, start
+from loopback import finish, run, start
 from raw_lines import micros
 
 from ingest.derivatives_pages import flaw, times_of
@@ -258,7 +258,7 @@ def test_a_run_that_is_ended_is_done_by_the_next(folder, futures, number):
     process = start(folder, "derivatives", "--days", "10")
     assert futures.hanging.wait(120)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=10)
+    output = finish(process, 10)
     if number == signal.SIGKILL:
         [file] = (folder / "data/raw/binance/_rest/open_interest_5m").rglob("answers.jsonl")
         file.write_bytes(file.read_bytes()[:-500])

@@ -13,7 +13,7 @@ from pathlib import Path
 import lakes
 import pytest
 from aiohttp import web
-from loopback import run, start
+from loopback import finish, run, start
 from raw_lines import micros
 from yahoo_wire import Chart, Yahoo, bar, body, error
 
@@ -331,7 +331,7 @@ def test_a_signal_ends_a_run_whose_request_hangs(tmp_path, yahoo, number):
     process = start(folder, "macro")
     assert yahoo.hanging.wait(120)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=10)
+    output = finish(process, 10)
     assert process.returncode == 1
     assert output.splitlines()[-1].startswith("Error: stopped before it was done")
     assert [len(one["body"]) for one in answers(folder)] == [360]

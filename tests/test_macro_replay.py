@@ -6,7 +6,7 @@ from pathlib import Path
 
 import lakes
 import pytest
-from loopback import start
+from loopback import run
 from raw_lines import micros
 
 from replay.futures import FuturesRules
@@ -25,9 +25,8 @@ def beside(exchange: Exchange, act) -> None:
 
     async def main() -> None:
         def command(folder: Path, *arguments: str) -> str:
-            process = start(folder, *arguments)
-            output, _ = process.communicate(timeout=180)
-            assert process.returncode == 0, output
+            code, output = run(folder, *arguments)
+            assert code == 0, output
             return output
 
         async with exchange:
