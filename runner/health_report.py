@@ -11,6 +11,7 @@ from runner.config import SHIPPED, Lake
 from runner.files import write_whole
 from runner.health import Health
 from runner.health_judge import JOBS
+from runner.models import TEMPLATE_ERRORS
 from runner.report import table, text, wrapped
 
 TEMPLATE = "reports/health.md.jinja"
@@ -31,7 +32,11 @@ def markdown(lake: Lake, found: Health) -> str:
     """The report as Markdown that reads well as plain text too."""
     record = msgspec.to_builtins(found)
     jobs = {name: record[name] for name in JOBS}
-    page = _templates(lake.folder).get_template(TEMPLATE).render(health=record, jobs=jobs)
+    try:
+        page = _templates(lake.folder).get_template(TEMPLATE).render(health=record, jobs=jobs)
+    except TEMPLATE_ERRORS as error:
+        # A template of the lake's own must not end a run, nor hide how the lake is.
+        page = f"# Health: {found.status}\n\n{found.reason}.\n\n{TEMPLATE} is at fault: {error}"
     return page.strip() + "\n"
 
 

@@ -3,7 +3,6 @@
 import shutil
 import time
 from contextlib import suppress
-from threading import Event
 
 from loguru import logger
 
@@ -38,7 +37,8 @@ class Supervisor:
         self.started_us = self.clock.now_us()
         self.ended: str | None = None
         self.validated: dict[str, str | None] = {}
-        self._stopping, self._hurry = Event(), Event()
+        # No events: a signal's handler that sets one while it is waited for would never return.
+        self._stopping = self._hurry = False
         self._began = time.monotonic()
         self._begun_as: str | None = None
         self._calm = Calm()
@@ -47,10 +47,9 @@ class Supervisor:
 
     def stop(self, why: str) -> None:
         """End in order; called twice, at once."""
-        if self._stopping.is_set():
-            self._hurry.set()
+        self._hurry = self._stopping
         self.ended = self.ended or why
-        self._stopping.set()
+        self._stopping = True
 
     def run(self) -> None:
         """Run until stopped, for `duration_s`, or to the end of a recording."""
@@ -60,9 +59,9 @@ class Supervisor:
             self.validated = {name: getattr(before.validation, name) for name in kept}
         self.jobs["collector"].due_us = 0
         try:
-            while not self._stopping.is_set():
+            while not self._stopping:
                 self.tick()
-                self._stopping.wait(TICK_S)
+                time.sleep(TICK_S)
         finally:
             self.take_down()
 
@@ -106,7 +105,7 @@ class Supervisor:
 
     def _start_due(self) -> None:
         for job in self.jobs.values():
-            if not self._stopping.is_set() and job.is_due() and self._may_start(job):
+            if not self._stopping and job.is_due() and self._may_start(job):
                 job.start()
 
     def _may_start(self, job: Job) -> bool:
@@ -159,7 +158,7 @@ class Supervisor:
         while any(job.child for job in running):
             for job in running:
                 job.look()
-                if job.child and (time.monotonic() > until or self._hurry.is_set()):
+                if job.child and (time.monotonic() > until or self._hurry):
                     job.child.kill()
             time.sleep(0.02)
         self.feed.look()

@@ -267,6 +267,15 @@ def test_a_torn_line_of_a_part_that_is_being_written_costs_no_figure(known, tmp_
     assert {**after, "days_left": 0} == {**before, "days_left": 0}
 
 
+def test_a_template_of_the_lakes_own_that_is_at_fault_hides_nothing(lake):
+    own = lake.folder / "reports" / "health.md.jinja"
+    own.parent.mkdir()
+    own.write_text("{{ health.status }} {{ nothing.at_all }}", encoding="utf-8")
+    page = health_report.markdown(lake, health.blank(lake, ERROR, "the feed is dead"))
+    assert page.startswith("# Health: ERROR\n\nthe feed is dead.")
+    assert "reports/health.md.jinja is at fault: 'nothing' is undefined" in page
+
+
 def test_readers_never_see_half_a_heartbeat(lake):
     found = record(lake)
     found.reason, found.others = "x", ["x" * 10_000] * 20
