@@ -57,7 +57,10 @@ def ask(con: duckdb.DuckDBPyConnection, query: str, models: Models) -> Answer:
     """The first rows of a query; ClickException in one sentence for what it must not or cannot do,
     duckdb.IOException where a build replaces a file at that moment.
     """
-    refuse(con, query, set(models.macros) | HARMLESS)
+    try:
+        refuse(con, query, set(models.macros) | HARMLESS)
+    except RecursionError:
+        raise click.ClickException("the query is nested too deeply for the box") from None
     timer = threading.Timer(SECONDS, con.interrupt)
     timer.start()
     try:
@@ -91,8 +94,7 @@ def _first(relation: duckdb.DuckDBPyRelation | None) -> Answer:
 
 def refuse(con: duckdb.DuckDBPyConnection, query: str, functions: set[str]) -> None:
     """ClickException for a query that does anything but read relations."""
-    tree = _tree(con, query)
-    for node in _nodes(tree):
+    for node in _nodes(_tree(con, query)):
         kind, function = node.get("type"), node.get("function")
         name = function.get("function_name", "") if isinstance(function, dict) else ""
         if str(kind).endswith("_NODE") and kind not in READING:

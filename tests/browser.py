@@ -55,7 +55,7 @@ class Browser:
         self.complaints: list[str] = []
         self._number = 0
         self._open = ExitStack()
-        self._socket = self._open.enter_context(connect(self._address(), max_size=None, proxy=None))
+        self._socket = self._open.enter_context(connect(self._address(), max_size=None, proxy=None, ping_interval=None))
         [page] = [one for one in self._targets() if one["type"] == "page"]
         attached = self._send("Target.attachToTarget", targetId=page["targetId"], flatten=True)
         self._session = attached["sessionId"]

@@ -20,6 +20,14 @@ STATES = {
 }
 UTC_AXIS = "time (UTC)"
 TALL = 700
+HEADING = {
+    "font": {"size": 15},
+    "x": 0,
+    "xanchor": "left",
+    "y": 1,
+    "yanchor": "top",
+    "pad": {"t": 8},
+}
 LEGEND = {
     "orientation": "h",
     "yref": "container",
@@ -182,9 +190,10 @@ def lines(
         chosen = names == name
         line = {"color": LINES[number % len(LINES)], "width": 1.4}
         line["dash"] = ("solid", "dash", "dot")[number // len(LINES) % 3]
+        at, numbers = _broken(times(table)[chosen], values(table, column)[chosen])
         trace = go.Scatter(
-            x=times(table)[chosen],
-            y=values(table, column)[chosen],
+            x=at,
+            y=numbers,
             name=str(name),
             mode="lines+markers" if chosen.sum() < 60 else "lines",
             marker={"size": 4},
@@ -198,11 +207,20 @@ def lines(
     return figure
 
 
+def _broken(at: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A line that ends where nothing is known for a while, such as a night without trading."""
+    steps = np.diff(at)
+    if not len(steps):
+        return at, numbers
+    ends = np.flatnonzero(steps > 3 * np.median(steps)) + 1
+    return np.insert(at, ends, at[ends - 1]), np.insert(numbers.astype(float), ends, np.nan)
+
+
 def _dress(figure: go.Figure, title: str, height: int) -> None:
     """What all figures share."""
     figure.update_layout(
         template="plotly_white",
-        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "y": 0.99},
+        title=HEADING | {"text": title},
         height=height,
         margin={"l": 75, "r": 20, "t": 60, "b": 90},
         legend=LEGEND,

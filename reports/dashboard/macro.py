@@ -29,9 +29,11 @@ def draw(viewer: Viewer) -> None:
     if span is None or not tickers:
         return
     values = {"width": width(span), **span.values}
+    st.caption("In percent of the first close of each ticker in the range.")
     with page.telling():
         _tickers(tickers, span, values)
     st.subheader("Synthetic dollar index", anchor=False)
+    st.caption("Of the minutes in which all six exchange rates are known; not the index itself.")
     with page.telling():
         _dxy(span, values)
 
@@ -41,7 +43,7 @@ def _tickers(tickers: list[str], span: Span, values: dict) -> None:
     if rows is None:
         page.empty("These tickers have no data in this range.", "lake macro")
         return
-    title = f"Change since the range began, points of {values['width']}, {span.text()}"
+    title = f"Change, {values['width']} a point, {span.text()}"
     page.chart(charts.lines(rows, "change_percent", "ticker", title, "change (%)"), "macro")
     page.table(rows, "macro_minute", is_open=False)
 
@@ -51,7 +53,7 @@ def _dxy(span: Span, values: dict) -> None:
     if rows is None:
         page.empty("There is no dollar index in this range.", "lake macro")
         return
-    title = f"DXY from the six exchange rates, points of {values['width']}, {span.text()}"
+    title = f"DXY, {values['width']} a point, {span.text()}"
     page.chart(charts.lines(rows, "dxy_synthetic", None, title, "index"), "dxy")
     page.table(rows, "dxy_synthetic_minute", is_open=False)
 

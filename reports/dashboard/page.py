@@ -6,7 +6,6 @@ import io
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import click
@@ -169,7 +168,7 @@ def offer(rows: pa.Table, name: str) -> None:
     ):
         place.download_button(
             label,
-            partial(make, rows),
+            make(rows),  # not made when asked for: Streamlit forgets that after a refresh
             file_name=f"{name}.{form}",
             mime=kind,
             key=f"{name}_{form}",

@@ -119,6 +119,7 @@ def _own_values(viewer: Viewer, name: str, span: Span) -> dict | None:
 def _validations(folder: Path) -> None:
     """The verdicts of the last validations."""
     st.subheader("Validation verdicts", anchor=False)
+    st.caption("What `lake validate` said, the newest first; also beyond the range above.")
     files = sorted(map(Path.as_posix, folder.glob("validation_*.json")))[-VALIDATIONS:]
     rows = page.ask("validations", files=files) if files else None
     if rows is None:
