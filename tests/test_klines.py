@@ -154,7 +154,7 @@ GARBAGE = {
     '{"fetched_at":1761048000000000.5,"request":{},"body":[]}': "fetched_at is not a time",
     '{"fetched_at":1761048000000000,"request":[],"body":[]}': "request is not an object",
     '{"fetched_at":1761048000000000,"request":{},"body":{}}': "body is neither",
-    '{"fetched_at":1761048000000000,"request":{},"body":[]}': "asked for another name",
+    '{"fetched_at":1761048000000000,"request":{},"body":[]}': "asked for and filed here",
     "\\udcff\\udcfe": "not a JSON object in UTF-8",
 }
 

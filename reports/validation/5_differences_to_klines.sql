@@ -1,18 +1,27 @@
 -- Differences to the official klines
 -- In the base volume of the bars whose trades are all known, and of those with missing trades.
 -- absent: not applicable: no klines
+with compared as (
+    {%- for width in [tf, '1m'] | unique %}
+    {{ 'union all' if not loop.first }}
+    select bars.exchange, bars.symbol, '{{ width }}' as tf, bars.state, bars.volume_base, klines.volume
+    from bars_{{ width }} as bars
+    inner join klines
+        on klines.exchange = bars.exchange
+        and klines.symbol = bars.symbol
+        and klines.open_time = bars.window_start
+    where klines.interval = '{{ width }}'
+    {%- endfor %}
+)
+
 select
-    bars.symbol,
+    symbol,
+    tf,
     count(*) as compared,
-    count(*) filter (bars.state in ('partial', 'dark')) as incomplete,
-    count(*) filter (bars.volume_base is distinct from klines.volume::double) as different,
-    max(abs(bars.volume_base - klines.volume)) as most,
-    round(sum(bars.volume_base - klines.volume) / nullif(sum(klines.volume), 0) * 10000, 2) as bps_of_all
-from bars_{{ tf }} as bars
-inner join klines
-    on klines.exchange = bars.exchange
-    and klines.symbol = bars.symbol
-    and klines.open_time = bars.window_start
-where klines.interval = '{{ tf }}'
-group by bars.exchange, bars.symbol
-order by bars.exchange, bars.symbol
+    count(*) filter (state in ('partial', 'dark')) as incomplete,
+    count(*) filter (volume_base is distinct from volume::double) as different,
+    max(abs(volume_base - volume)) as most,
+    round(sum(volume_base - volume) / nullif(sum(volume), 0) * 10000, 2) as bps_of_all
+from compared
+group by exchange, symbol, tf
+order by exchange, symbol, tf
