@@ -70,7 +70,25 @@ def lake_of(folder: Path, exchange, **sections: str) -> Path:
     return folder
 
 
-def start(folder: Path, *options: str) -> subprocess.Popen:
+@contextmanager
+def starting() -> Iterator[Callable]:
+    """A function that starts `lake run`; what still runs at the end is killed."""
+    started: list[subprocess.Popen] = []
+
+    def start(folder: Path, *options: str) -> subprocess.Popen:
+        started.append(_process(folder, *options))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for process in started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+
+
+def _process(folder: Path, *options: str) -> subprocess.Popen:
     """`lake run` as a process whose output is one text."""
     return subprocess.Popen(
         [sys.executable, "-u", "-c", LAKE, "run", "--config", str(folder), *options],

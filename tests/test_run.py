@@ -29,6 +29,12 @@ pytestmark = POSIX
 FAST = 60.0
 
 
+@pytest.fixture
+def start():
+    with runs.starting() as function:
+        yield function
+
+
 def rows_of(folder: Path, name: str, base: str = "data") -> list[dict]:
     """The raw lines of a symbol, or of the sessions."""
     parts = sorted((folder / base / "raw/binance" / name).glob("*/part_*"))
@@ -39,12 +45,12 @@ def micros(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1e6)
 
 
-def test_every_field_of_the_heartbeat_is_what_happened(tmp_path):
+def test_every_field_of_the_heartbeat_is_what_happened(tmp_path, start):
     """A replay at 60×, whose connection is lost once, and builds every two of its minutes."""
     exchange = runs.market(FAST, faults=["drop=at:150s"])
     with runs.beside(exchange):
         folder = runs.lake_of(tmp_path / "lake", exchange)
-        process = runs.start(folder, "--transform-interval-min", "2")
+        process = start(folder, "--transform-interval-min", "2")
 
         def is_told() -> bool:
             found = runs.beat(folder)
@@ -115,7 +121,7 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
-def test_a_test_run_does_all_of_it_in_its_own_tree(tmp_path):
+def test_a_test_run_does_all_of_it_in_its_own_tree(tmp_path, start):
     with runs.beside(runs.market(FAST)) as exchange:
         macro = f'{{tickers: [SPY], url: "{exchange.rest_url}"}}'
         folder = runs.lake_of(tmp_path / "lake", exchange, macro_minute=macro)
@@ -124,7 +130,7 @@ def test_a_test_run_does_all_of_it_in_its_own_tree(tmp_path):
         lakes.bring(folder)
         before = hashes(folder / "data") | {"": hashes(folder)["lake.db"]}
         flags = ("--macro-interval-min", "60", "--macro-runtime-lookback-days", "2")
-        process = runs.start(folder, "--testing", *flags)
+        process = start(folder, "--testing", *flags)
 
         def is_done() -> bool:
             found = runs.beat(folder, "data-test")
@@ -179,14 +185,14 @@ def fetching(exchange, folder: Path, process) -> bool:
 @pytest.mark.parametrize(
     ("state", "number"), [(building, signal.SIGINT), (sealing, signal.SIGTERM)]
 )
-def test_it_is_down_within_10_s_while_it_works(tmp_path, state, number):
+def test_it_is_down_within_10_s_while_it_works(tmp_path, state, number, start):
     with runs.beside(runs.market(FAST)) as exchange:
         folder = runs.lake_of(tmp_path / "lake", exchange)
         if state is building:
             own_sql(folder, "endless.sql", ENDLESS)
         else:
             earlier(folder)
-        process = runs.start(folder)
+        process = start(folder)
         runs.until(process, lambda: state(exchange, folder, process))
         runs.stopped(process, folder, number)
     (folder / "sql/bars/endless.sql").unlink(missing_ok=True)
@@ -211,7 +217,7 @@ def earlier(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("state", ["connecting", "stalled", "fetching"])
-def test_it_is_down_within_10_s_while_it_waits_for_others(tmp_path, state):
+def test_it_is_down_within_10_s_while_it_waits_for_others(tmp_path, state, start):
     async def silent(socket, number):
         if state != "connecting":
             await socket.wait_closed()
@@ -225,7 +231,7 @@ def test_it_is_down_within_10_s_while_it_waits_for_others(tmp_path, state):
             (folder / "config.yml").read_text().replace(", XRPUSDT", "")
         )
         is_there = fetching if state == "fetching" else never
-        process = runs.start(folder)
+        process = start(folder)
         runs.until(process, lambda: is_there(exchange, folder, process))
         time.sleep(1.0)  # into the middle of it
         runs.stopped(process, folder, signal.SIGTERM)
@@ -233,14 +239,17 @@ def test_it_is_down_within_10_s_while_it_waits_for_others(tmp_path, state):
     assert beat["collector"]["last_seen_ts"] is None and beat["collector"]["status"] == "stopped"
 
 
-def test_killed_with_all_its_children_or_without_the_next_run_heals_by_itself(tmp_path):
+def test_killed_with_all_its_children_or_without_the_next_run_heals_by_itself(tmp_path, start):
     with runs.beside(runs.market(FAST)) as exchange:
         folder = runs.lake_of(tmp_path / "lake", exchange)
         for round_number in range(2):
-            process = runs.start(folder, "--transform-interval-min", "1")
+            process = start(folder, "--transform-interval-min", "1")
             runs.until(process, lambda process=process: runs.is_receiving(folder, process))
-            runs.until(process, lambda: (folder / "data/work/run/transformer.txt").exists())
-            children = [runs.collector_pid(folder)] if round_number else []
+            children = []
+            if round_number:
+                built = folder / "data/work/run/transformer.txt"
+                runs.until(process, lambda built=built: built.exists())
+                children.append(runs.collector_pid(folder))
             process.kill()
             for pid in children:
                 os.kill(pid, signal.SIGKILL)
@@ -249,7 +258,7 @@ def test_killed_with_all_its_children_or_without_the_next_run_heals_by_itself(tm
                 found = lakes.run(folder, "status")
                 assert found.exit_code == 3 and "`lake run` is dead" in found.output
         acknowledged = {(r["symbol"], r["trade_id"]) for r in trades(folder)}
-        process = runs.start(folder, "--transform-interval-min", "1")
+        process = start(folder, "--transform-interval-min", "1")
         runs.until(process, lambda: runs.is_receiving(folder, process))
         runs.until(process, lambda: runs.beat(folder)["transformer"]["runs"])
         runs.stopped(process, folder, signal.SIGTERM)
@@ -270,13 +279,14 @@ def trades(folder: Path) -> list[dict]:
     return found
 
 
-def test_a_second_run_and_a_broken_job_do_no_harm(tmp_path):
+def test_a_second_run_and_a_broken_job_do_no_harm(tmp_path, start):
     """Nor does a second collector; a build by hand and a read-write shell get along with it."""
     with runs.beside(runs.market(FAST)) as exchange:
         folder = runs.lake_of(tmp_path / "lake", exchange)
         bad = own_sql(folder, "bad.sql", "-- Bad.\n-- grain: exchange\nselect no from nowhere;;\n")
-        process = runs.start(folder, "--transform-interval-min", "1")
-        second = runs.start(folder)
+        process = start(folder, "--transform-interval-min", "1")
+        runs.until(process, lambda: runs.beat(folder))
+        second = start(folder)
         said, _ = second.communicate(timeout=60)
         assert second.returncode == 1 and "Traceback" not in said
         assert f"Another process is already running this lake (process {process.pid} since" in said
@@ -333,10 +343,10 @@ def test_a_disk_that_is_nearly_full_stops_what_builds_and_nothing_else(tmp_path)
     ("seconds", "options", "why"),
     [(200.0, (), "the recording is over"), (9e4, ("--duration", "200"), "200 s are over")],
 )
-def test_it_ends_by_itself_when_it_is_over(tmp_path, seconds, options, why):
+def test_it_ends_by_itself_when_it_is_over(tmp_path, seconds, options, why, start):
     source = Market(("SOLUSDT", "XRPUSDT"), 7, runs.START, seconds, busy=0.2)
     with runs.beside(Exchange(source, speed=FAST)) as exchange:
-        process = runs.start(runs.lake_of(tmp_path / "lake", exchange), *options)
+        process = start(runs.lake_of(tmp_path / "lake", exchange), *options)
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     assert runs.beat(tmp_path / "lake")["reason"] == f"`lake run` has ended: {why}"

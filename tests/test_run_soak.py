@@ -22,6 +22,12 @@ GROWTH = 20 * 2**20
 BEGIN = datetime(2025, 10, 20, 22, tzinfo=UTC)
 
 
+@pytest.fixture
+def start():
+    with runs.starting() as function:
+        yield function
+
+
 class Watched:
     """What was seen of a run, once a second."""
 
@@ -60,13 +66,13 @@ def _resident(pid: int) -> int:
 
 @pytest.mark.soak
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_days_of_a_market_go_through_without_growth_or_delay(campaign, tmp_path):
+def test_days_of_a_market_go_through_without_growth_or_delay(campaign, tmp_path, start):
     told = campaign("lake run, hours of a market at 144×", 48)
     hours, watched = told.rounds, Watched()
     exchange = runs.market(SPEED, start=BEGIN, busy=0.05, faults=["drop=at:5400s"])
     with runs.beside(exchange):
         folder = runs.lake_of(tmp_path / "lake", exchange)
-        process = runs.start(folder)
+        process = start(folder)
         runs.until(process, lambda: runs.is_receiving(folder, process))
         end = time.monotonic() + hours * 3600 / SPEED
         while time.monotonic() < end:
