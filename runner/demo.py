@@ -62,7 +62,7 @@ def _give(folder: Path) -> None:
     """The tour itself, in a folder of its own."""
     from runner import logs
     from runner.build import build
-    from runner.config import load
+    from runner.config import load, with_flags
 
     started = time.monotonic()
     _fresh(folder)
@@ -81,12 +81,14 @@ def _give(folder: Path) -> None:
             click.echo(f"   lake build     → {line}")
         _show(lake, "4  Seconds by state: what is known of each second", STATES)
         _show(lake, "5  The certificate: trade ids that the lost connection cost", TAPE)
-        _repair(lake, rest_url)
+        at_replay = with_flags(lake, {"exchanges[0].rest_url": ("--rest-url", rest_url)})
+        _repair(at_replay)
+        _backfill(at_replay)
     finally:
         exchange.kill()
         exchange.communicate()
     query = f"lake sql \"from bars_1m where symbol = 'SOLUSDT'\" --config {folder}"
-    _show(lake, f"7  A query: {query}", QUERY)
+    _show(lake, f"8  A query: {query}", QUERY)
     written = _validate(lake, folder)
     click.echo(
         f"Done in {time.monotonic() - started:.0f} s.\n"
@@ -114,19 +116,27 @@ def _collect(lake: "Lake", ws_url: str, rest_url: str) -> None:
     click.echo(f"   lake collect   → {lines:,} raw lines of {len(SYMBOLS)} symbols")
 
 
-def _repair(lake: "Lake", rest_url: str) -> None:
+def _repair(lake: "Lake") -> None:
     """Fetch by id what the lost connection cost, and show the certificate again."""
     from ingest.repair import repair
-    from runner.config import with_flags
 
     click.echo("6  Fetching them by their ids …")
-    url = ("--rest-url", rest_url)
-    done = repair(with_flags(lake, {"exchanges[0].rest_url": url}))
+    done = repair(lake)
     if done.failed:
         raise click.ClickException("\n".join(done.failed))
     for line in done.told(lake.config.repair.max_ids_per_hole):
         click.echo(f"   lake repair    → {line}")
     _show(lake, "   The certificate now:", TAPE)
+
+
+def _backfill(lake: "Lake") -> None:
+    """Fetch the exchange's own minutes, which rule R7 then holds against ours."""
+    from ingest.backfill import backfill
+    from replay.market import DEFAULT_START
+
+    click.echo("7  Fetching the exchange's own klines, to hold the bars against …")
+    for line in backfill(lake, start_us=int(DEFAULT_START.timestamp()) * 1_000_000).told():
+        click.echo(f"   lake backfill  → {line}")
 
 
 def _show(lake: "Lake", title: str, sql: str) -> None:
@@ -159,7 +169,7 @@ def _validate(lake: "Lake", folder: Path) -> Path:
     from runner.validation import run
 
     found = run(lake, Choice())
-    click.echo(f"\n8  Can it be used? lake validate --config {folder}\n")
+    click.echo(f"\n9  Can it be used? lake validate --config {folder}\n")
     for line in report.summary(found):
         click.echo(f"   {line}")
     click.echo("   (R11: quotes of the seconds without connection are gone, trades are not)\n")

@@ -32,7 +32,7 @@ def test_the_demo_prints_certificate_states_and_a_query(toured):
 def test_the_demo_shows_what_a_lost_connection_cost_and_how_it_comes_back(toured):
     folder, output, _ = toured
     before, after = output.split("6  Fetching")
-    after = after[: after.index("7  A query")]
+    after = after[: after.index("7  Fetching")]
     rows = lakes.ask(folder, "select symbol, missing, repaired, verdict from tape order by symbol")
     assert [row[0] for row in rows] == ["BTCUSDT", "SOLUSDT", "XRPUSDT"]
     for symbol, missing, repaired, verdict in rows:
@@ -43,6 +43,14 @@ def test_the_demo_shows_what_a_lost_connection_cost_and_how_it_comes_back(toured
     states = dict(lakes.ask(folder, "select state, count(*) from bars_1s group by state"))
     # the first and the last second of each symbol: nobody knows what lies beyond
     assert "dark" not in states and states["partial"] == 6
+
+
+def test_the_demo_holds_its_bars_against_the_klines_of_the_exchange(toured):
+    folder, output, _ = toured
+    assert "lake backfill" in output and "R7   Bars equal official klines.  holds" in output
+    verdicts = "select verdict, count(*) from compare_our_vs_kline_1m group by all order by all"
+    [(equal, minutes), (incomplete, edges)] = lakes.ask(folder, verdicts)
+    assert (equal, incomplete) == ("equal", "incomplete") and minutes >= 3 * 8 and edges <= 6
 
 
 def test_the_demo_ends_with_the_summary_of_its_report(toured):
