@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 import time
 
 import click
@@ -90,7 +91,7 @@ def test_raw_lines_are_compact_and_end_with_a_newline(tmp_path):
         "{" * 100_000,
         '{"a":' * 100_000,
     ],
-    ids=lambda text: text[:60],
+    ids=lambda text: re.sub(r"\d{10,}", "…", text)[:60],  # the same whenever they are collected
 )
 def test_what_cannot_be_read_is_kept_word_for_word_and_counted(tmp_path, text):
     here, summary = served(tmp_path / "lake", trade(5), text, trade(6))
