@@ -1,5 +1,6 @@
 """`lake dashboard`: the lake in the browser, served to this machine alone."""
 
+import importlib
 import importlib.util
 import os
 import socket
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 PORT = 8501
 NEEDS = ("streamlit", "plotly")
+SLOW = ("pandas", "plotly.graph_objects", "pyarrow.parquet", "runner.dashboard_lake")
 START_S = 60.0
 END_S = 9.0
 LOOK_S = 0.1
@@ -141,6 +143,9 @@ def _serve(lake: "Lake", port: int) -> None:
     from streamlit.web import cli
 
     from runner.config import SHIPPED
+
+    for name in SLOW:  # before the address is told, not while the first page waits
+        importlib.import_module(name)
 
     script = SHIPPED / "reports" / "dashboard.py"
     settings = {**SETTINGS, "server.port": str(port)}

@@ -38,7 +38,9 @@ LEGEND = {
 }
 HOUR = np.timedelta64(1, "h")
 # Hours from which lines between the cells of a heat map would hide the cells.
-MANY = 24 * 8
+MANY = 24 * 3
+# Only what is wholly proven has the full blue; a single second less can be seen.
+PROVEN = ((0, ORANGE), (0.9, "#F6D7C0"), (0.9999, "#BBD9EC"), (1, BLUE))
 
 
 def times(table: pa.Table, column: str = "window_start") -> np.ndarray:
@@ -166,7 +168,7 @@ def heat_map(table: pa.Table, title: str) -> go.Figure:
         y=symbols,
         zmin=0,
         zmax=100,
-        colorscale="Cividis",
+        colorscale=PROVEN,
         xgap=1 if len(edges) < MANY else 0,
         ygap=1,
         colorbar={"title": "proven (%)"},

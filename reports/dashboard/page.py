@@ -72,10 +72,11 @@ def sidebar() -> None:
         st.caption(f"data `{shown.base}`")
 
 
-def show(title: str, draw: Callable[[Viewer], None]) -> None:
+def show(title: str, draw: Callable[[Viewer], None], refreshes: bool = True) -> None:
     """Draw a page, again and again if the viewer wants it; a fault is told in one sentence."""
+    every = REFRESH[st.session_state.get("refresh", "1 min")] if refreshes else None
 
-    @st.fragment(run_every=REFRESH[st.session_state.get("refresh", "1 min")])
+    @st.fragment(run_every=every)
     def body() -> None:
         st.caption(f"as of {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", text_alignment="right")
         with telling():

@@ -36,7 +36,8 @@ PARTS = (
     Part(
         "Completeness by hour",
         "completeness",
-        "Seconds whose trades are all known (traded, or proven quiet); white: nothing recorded.",
+        "Seconds whose trades are all known (traded, or proven quiet). Full blue: the whole hour; "
+        "white: nothing recorded.",
         "There are no bars in this range.",
         ("lake build",),
         completeness,

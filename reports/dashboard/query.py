@@ -8,14 +8,15 @@ from runner import dashboard_box as box
 from runner.asking import READS
 from runner.dashboard_lake import Viewer, catalog_state
 
-EXAMPLE = "from daily_summary order by day desc, symbol limit 50"
+EXAMPLE = "from latest_price order by symbol"
 
 
 def draw(viewer: Viewer) -> None:
     """A query, its rows, its files."""
     st.caption(
-        "One query that reads. Relations: see `show tables`; columns: `describe bars_1m`. Filter "
-        f"on symbol and day. At most {box.ROWS:,} rows, {box.SECONDS} s and {box.MEMORY} of memory."
+        "One query that reads. Relations: `show tables`; columns: `describe bars_1m`. Filter on "
+        f"symbol and day. At most {box.ROWS:,} rows, {box.SECONDS} s and {box.MEMORY} of memory. "
+        "This page does not refresh by itself."
     )
     with st.form("query_form"):
         query = st.text_area("Query", EXAMPLE, height=140, key="query")
@@ -46,4 +47,4 @@ def _connection(viewer: Viewer) -> duckdb.DuckDBPyConnection:
     return st.session_state["box"]
 
 
-page.show("SQL", draw)
+page.show("SQL", draw, refreshes=False)
