@@ -172,6 +172,23 @@ def test_the_timeframe_the_range_and_the_overlays_change_the_chart(look, full):
     assert look.faults() == []
 
 
+def test_times_are_utc_in_a_browser_of_another_zone(look, full):
+    query = "select min(window_start)::varchar from bars_1s where symbol = 'BTCUSDT'"
+    [(first,)] = lakes.ask(full, query)
+    look.browser.send("Emulation.setTimezoneOverride", timezoneId="America/New_York")
+    try:
+        look = Look(look.browser, look.url)
+        look.traces()
+        offset = look.browser.run("new Date(2025, 9, 20).getTimezoneOffset()")
+        start = look.browser.run(
+            "document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range[0]"
+        )
+    finally:
+        look.browser.send("Emulation.setTimezoneOverride", timezoneId="")
+    assert offset == 240
+    assert f"{start[:16]}:00+00".replace("T", " ") == first
+
+
 def test_downloads_are_what_the_query_gives(look, full, tmp_path):
     look.visit("Data quality")
     query = (
