@@ -16,6 +16,9 @@ from lakes import NOON
 from raw_answers import give_all
 from raw_lines import SECOND_US
 
+from runner import health
+from runner.config import load
+
 pytestmark = needs_browser
 EMPTY = {
     "Market": "This lake has no bars yet. Run lake collect, then lake build.",
@@ -24,7 +27,7 @@ EMPTY = {
     "Funding and open interest": (
         "This lake has no funding rates and open interest yet. Run lake derivatives."
     ),
-    "Health": "Nothing has told of its health yet. Run lake run.",
+    "Health": "STOPPED nothing was ever collected in ",
 }
 
 
@@ -91,7 +94,7 @@ def test_every_page_of_an_empty_lake_says_what_to_do(window, tmp_path):
             look.visit(title)
             assert look.faults() == []
             if title in EMPTY:
-                assert look.alerts()[0] == EMPTY[title]
+                assert look.alerts()[0].startswith(EMPTY[title])
 
 
 def test_every_page_of_the_demo_shows_its_data(window, tmp_path):
@@ -261,6 +264,14 @@ def test_while_builds_replace_every_file_the_figures_stay_the_same(full, look):
         done.set()
         builder.join()
     assert len(seen) == 1 and failed == []
+
+
+def test_a_run_that_was_killed_is_not_called_healthy(look, full):
+    lake = load(full)
+    health.write(lake, health.blank(lake, health.HEALTHY, "everything arrives"))
+    look.visit("Health")
+    assert look.alerts()[0].startswith("ERROR `lake run` is dead".replace("`", ""))
+    assert look.faults() == []
 
 
 def test_a_test_run_is_marked_as_one(window, tmp_path):

@@ -1,10 +1,10 @@
-"""Health: what `lake run` says of itself, how new the data are, connections, unreadable lines."""
+"""Health: what `lake status` says, how new the data are, connections, unreadable lines."""
 
 import msgspec
 import streamlit as st
 
 from dashboard import page
-from runner import health
+from runner import health_now
 from runner.dashboard_lake import Viewer
 
 COLOURS = {"HEALTHY": "success", "DEGRADED": "warning", "ERROR": "error", "STOPPED": "warning"}
@@ -16,8 +16,8 @@ PARTS = (
 
 
 def draw(viewer: Viewer) -> None:
-    """The heartbeat, then what the lake itself knows."""
-    _heartbeat(viewer)
+    """The verdict, then what the lake itself knows."""
+    _verdict(viewer)
     for title, name, absent, commands in PARTS:
         st.subheader(title, anchor=False)
         with page.telling():
@@ -28,12 +28,9 @@ def draw(viewer: Viewer) -> None:
                 page.table(rows, name)
 
 
-def _heartbeat(viewer: Viewer) -> None:
-    """The last heartbeat of `lake run`."""
-    told = health.read(viewer.lake)
-    if told is None:
-        page.empty("Nothing has told of its health yet.", "lake run")
-        return
+def _verdict(viewer: Viewer) -> None:
+    """What `lake status` says: the last heartbeat, held against who really runs."""
+    told = health_now.now(viewer.lake)
     said = f"**{told.status}** {told.reason}  \n{told.mode}, as of {told.ts_utc}"
     getattr(st, COLOURS.get(told.status, "info"))(said)
     for other in told.others:
@@ -46,7 +43,7 @@ def _heartbeat(viewer: Viewer) -> None:
     }
     for place, (name, value) in zip(st.columns(len(figures)), figures.items(), strict=True):
         place.metric(name, value)
-    with st.expander("The whole heartbeat"):
+    with st.expander("All that is known of its health"):
         st.json(msgspec.to_builtins(told))
 
 
