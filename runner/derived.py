@@ -9,6 +9,7 @@ its inputs are the files of that day.
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import click
 import duckdb
 
 from runner import answer_units
@@ -27,8 +28,21 @@ def models_in_order(models: Models) -> list[Model]:
     """The stored models beyond the shipped ones, each after those that it reads."""
     names = {model.name for model in models.stored()} - {*OF_SYMBOL, "sessions"}
     names -= answer_units.readers(models).keys()
-    order = TopologicalSorter({name: stored_inputs(models, name) for name in names}).static_order()
+    inputs = {name: stored_inputs(models, name) for name in names}
+    for name, reads in inputs.items():
+        _refuse_other_files(models, models[name], reads)
+    order = TopologicalSorter(inputs).static_order()
     return [models[name] for name in order if name in names]
+
+
+def _refuse_other_files(models: Models, model: Model, reads: set[str]) -> None:
+    """A unit is a symbol and day: relations with files of anything else have none for it."""
+    for read in sorted(reads):
+        if "{interval}" in models[read].file or "{ticker}" in models[read].file:
+            raise click.ClickException(
+                f"{model.path}: is stored by symbol and day, and {read} is not; make it a view: "
+                "leave out `-- file:` and put it into sql/views/"
+            )
 
 
 def stored_inputs(models: Models, name: str) -> set[str]:

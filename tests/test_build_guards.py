@@ -106,6 +106,17 @@ def test_a_place_that_published_files_cannot_have_is_refused(folder, pattern):
     assert lakes.published(folder) == before
 
 
+@pytest.mark.parametrize("relation", ["klines", "macro_minute"])
+def test_a_relation_of_symbols_that_reads_files_of_something_else_is_refused(folder, relation):
+    (folder / "sql" / "bars").mkdir(parents=True)
+    head = "-- Mine.\n-- grain: exchange, symbol, day\n-- file: mine/{exchange}/{symbol}/{day}\n"
+    query = f"select distinct 'a' as exchange, 'b' as symbol, day from {relation}\n"
+    (folder / "sql" / "bars" / "mine.sql").write_text(head + query)
+    result = lakes.run(folder, "build")
+    assert result.exit_code == 1 and result.output.count("\n") == 1
+    assert "mine.sql: is stored by symbol and day, and" in result.output
+
+
 def test_odd_text_in_a_view_does_not_break_the_catalog(folder):
     (folder / "sql" / "views").mkdir(parents=True)
     text = "-- Odd;\n\n-- grain: a\nselect 'x;\n\ny' as a\n"
