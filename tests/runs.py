@@ -48,10 +48,12 @@ def beside(exchange) -> Iterator:
         thread.join()
 
 
-def market(speed: float, start: datetime = START, faults=(), busy: float = 0.2) -> Exchange:
-    """A replay of a calm market of two symbols that goes on for days."""
+def market(
+    speed: float, start: datetime = START, faults=(), busy: float = 0.2, **knobs
+) -> Exchange:
+    """A replay of a calm market of two symbols that goes on for days; `knobs`: the exchange's."""
     source = Market(("SOLUSDT", "XRPUSDT"), 7, start, 30 * 86_400.0, busy=busy)
-    return Exchange(source, speed=speed, faults=faults)
+    return Exchange(source, speed=speed, faults=faults, **knobs)
 
 
 def lake_of(folder: Path, exchange, **sections: str) -> Path:

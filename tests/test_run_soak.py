@@ -4,8 +4,10 @@
 """
 
 import os
+import re
 import signal
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -99,3 +101,94 @@ def test_days_of_a_market_go_through_without_growth_or_delay(campaign, tmp_path,
     assert (
         beat["compact"]["runs"] >= (hours - 3) // 24 and beat["transformer"]["last_error"] is None
     )
+
+
+# Of the exchange: about every 96 minutes a connection breaks; a twentieth of the spot's REST
+# answers is none, now and then one bans us; Yahoo is away for 150 requests from the tenth hour on.
+TROUBLE = [
+    "drop=random:5760s",
+    "rest=share:5%,path:historicalTrades,kind:503",
+    "rest=share:5%,path:historicalTrades,kind:truncated",
+    "rest=at:30000s,path:historicalTrades,kind:418,retry:60s",
+    "rest=at:36000s,path:chart,kind:503,count:150",
+]
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not Path("/proc").exists(), reason="finds the job to kill in /proc")
+def test_two_days_in_which_everything_goes_wrong_end_whole_and_sealed(campaign, tmp_path, start):
+    told = campaign("lake run, two days of trouble at 144×", 48)
+    hours, watched, killed = told.rounds, Watched(), 0
+    exchange = runs.market(SPEED, start=BEGIN, busy=0.05, faults=TROUBLE, history_days=9)
+    with runs.beside(exchange):
+        macro = f'{{tickers: ["SPY", "EURUSD=X"], url: "{exchange.rest_url}"}}'
+        derivatives = "{schedule_minutes: 60}"
+        folder = runs.lake_of(
+            tmp_path / "lake", exchange, macro_minute=macro, derivatives=derivatives
+        )
+        process = start(folder)
+        runs.until(process, lambda: runs.is_receiving(folder, process))
+        began = time.monotonic()
+        while (passed_s := time.monotonic() - began) < hours * 3600 / SPEED:
+            assert process.poll() is None, process.communicate()[0]
+            watched.look(folder, process)
+            killed += bool(passed_s > 60 * (killed + 1) and killed < 3 and _kill_a_build(folder))
+            time.sleep(1.0)
+        output = runs.stopped(process, folder, signal.SIGTERM)
+        beat = runs.beat(folder)
+        repaired = lakes.run(folder, "repair")
+        requests = len(exchange.requests)
+    assert repaired.exit_code == 0, repaired.output
+    lakes.bring(folder)
+    _tell(told, watched, beat, folder)
+    told.saw("builds killed", killed)
+    told.saw("REST requests", requests)
+    logs = "".join(path.read_text("utf-8") for path in (folder / "data/logs").glob("*.log"))
+    assert "Traceback" not in logs + output
+    assert lakes.ask(folder, "select sum(missing), count(*) from tape")[0][0] == 0
+    sealed = lakes.ask(folder, "select distinct day::varchar from archive order by 1")
+    days = lakes.ask(folder, "select distinct day::varchar from tape order by 1")
+    assert sealed == days[:-1]
+    for name in watched.sizes:
+        assert watched.growth(name) < GROWTH
+    assert watched.oldest_s <= OLDEST_S and beat["collector"]["restarts"] == 0
+    checked = lakes.run(folder, "check")
+    told.saw(f"lake check: {checked.output.strip().splitlines()[-1]}")
+    assert "FAIL  " not in re.sub(r"FAIL  freshness.*", "", checked.output), checked.output
+
+
+def _kill_a_build(folder: Path) -> bool:
+    """kill -9 of the lake's build, if one runs."""
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (place / "cmdline").read_bytes().decode().split("\0")
+            if "--supervised" in words and "build" in words and f"{folder / 'config.yml'}" in words:
+                os.kill(int(place.name), signal.SIGKILL)
+                return True
+    return False
+
+
+def _tell(told, watched: Watched, beat: dict, folder: Path) -> None:
+    """The figures of a run, and whether outages are those that were made."""
+    for state, seconds in watched.states.items():
+        told.saw(f"seconds {state}", seconds)
+    for name in ("transformer", "repair", "compact", "validation", "macro_minute", "derivatives"):
+        told.saw(f"runs of {name}", beat[name]["runs"])
+    told.saw("oldest heartbeat, ms", round(watched.oldest_s * 1000))
+    for name in watched.sizes:
+        told.saw(f"growth of {name}, KiB", round(watched.growth(name) / 1024))
+    ended = "select coalesce(ended_by, 'open'), count(*) from sessions group by all"
+    for why, count in lakes.ask(folder, ended):
+        told.saw(f"connections ended: {re.sub('[0-9]+', 'n', why)[:60]}", count)
+    options = ("--start", "2025-10-20", "--end", "2025-10-24")
+    verdict = lakes.run(folder, "validate", *options).output
+    assert "FAIL" not in verdict, verdict
+    told.saw(f"verdict {re.findall('^ *(PASS|INVESTIGATE).*', verdict, re.MULTILINE)[-1]}")
+    for line in re.findall(r"R11 .*", verdict):
+        told.saw(line)
+    total = "select count(*), sum(count), sum(repaired), sum(missing) from tape"
+    days, trades, repairs, missing = lakes.ask(folder, total)[0]
+    told.saw("symbol-days", days)
+    told.saw("trades", trades)
+    told.saw("trades repaired", repairs)
+    told.saw("trades missing", missing)
