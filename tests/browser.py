@@ -55,13 +55,22 @@ class Browser:
         self.complaints: list[str] = []
         self._number = 0
         self._open = ExitStack()
-        self._socket = self._open.enter_context(connect(self._address(), max_size=None, proxy=None, ping_interval=None))
+        try:
+            self._begin()
+            self.resize(width, height)
+        except BaseException:
+            self._end()
+            raise
+
+    def _begin(self) -> None:
+        """Attach to the browser's page."""
+        address = connect(self._address(), max_size=None, proxy=None, ping_interval=None)
+        self._socket = self._open.enter_context(address)
         [page] = [one for one in self._targets() if one["type"] == "page"]
         attached = self._send("Target.attachToTarget", targetId=page["targetId"], flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
-        self.resize(width, height)
 
     def _address(self) -> str:
         port = self.folder / "DevToolsActivePort"
@@ -178,10 +187,13 @@ class Browser:
             self._send("Browser.close")
             self.process.wait(timeout=20)
         finally:
-            self.process.kill()
-            self.process.wait()
-            self._open.close()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._end()
+
+    def _end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._open.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def until(found: Callable[[], object], what: str, told: Callable[[], str] = str) -> object:
