@@ -1,18 +1,17 @@
 """Which klines a backfill wants, and what of it no answer covers yet: the SQL of sql/backfill."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import duckdb
 
 from runner import catalog, engine
-from runner.asking import FAULTS
+from runner.asking import ask
 from runner.config import Lake
 from runner.models import Models
 from runner.moments import WIDTHS_US
 from runner.paths import encode
 from runner.publish import file_list
-from runner.sql_files import read
-from runner.stage import sql_error
 
 # Rows of the largest page that the exchange gives.
 PAGE = 1000
@@ -119,27 +118,20 @@ class _Query:
         self.con, self._models, self._wanted = con, models, wanted
         con.execute("set variable backfill_symbols = $1::varchar[]", [list(wanted.symbols)])
 
-    def rows(self, name: str, **values) -> list[tuple]:
-        return self._ask(name, self._sql(name, **values)).fetchall()
-
-    def insert(self, name: str, **values) -> None:
-        """Insert into the table of that name."""
-        self._ask(name, f"insert into {name} by name {self._sql(name, **values)}")
-
-    def _ask(self, name: str, sql: str) -> duckdb.DuckDBPyConnection:
-        try:
-            return self.con.execute(sql)
-        except FAULTS as error:
-            raise sql_error(self._models.file(f"sql/backfill/{name}.sql.jinja"), error) from error
-
-    def _sql(self, name: str, **values) -> str:
+    def rows(self, name: str, statement: Callable[[str], str] = str, **values) -> list[tuple]:
         path, wanted = self._models.file(f"sql/backfill/{name}.sql.jinja"), self._wanted
-        return self._models.rendered(
+        return ask(
+            self.con,
+            self._models,
             path,
-            read(path),
+            statement,
             interval=wanted.interval,
             width_us=wanted.width_us,
             from_us=wanted.from_us,
             to_us=wanted.to_us,
             **values,
         )
+
+    def insert(self, name: str, **values) -> None:
+        """Insert into the table of that name."""
+        self.rows(name, lambda sql: f"insert into {name} by name {sql}", **values)

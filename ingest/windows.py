@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner import catalog
-from runner.asking import FAULTS
+from runner.asking import ask
 from runner.config import Lake
 from runner.models import Models
 from runner.moments import DAY_US, day_of
 from runner.paths import encode, is_day
 from runner.publish import file_list
-from runner.sql_files import read
-from runner.stage import sql_error
 
 # Older answers say nothing of what a source still has, save where the newest one ended.
 KEPT_DAYS = 31
@@ -94,8 +92,4 @@ class Planner:
 
     def _rows(self, name: str, **values) -> list[tuple]:
         path = self.models.file(f"sql/fetching/{name}.sql.jinja")
-        sql = self.models.rendered(path, read(path), **self.values, **values)
-        try:
-            return self.con.execute(sql).fetchall()
-        except FAULTS as error:
-            raise sql_error(path, error) from error
+        return ask(self.con, self.models, path, **self.values, **values)

@@ -1,11 +1,13 @@
 """Asking a lake's files: why a question fails, and asking again where a build replaces a file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
+from runner import sql_files
+from runner.models import Models
 from runner.stage import sql_error
 
 # DuckDB opens a Parquet file twice: where a build replaces it in between, a read may fail, though
@@ -50,3 +52,20 @@ def read(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple]:
         except (duckdb.IOException, duckdb.InvalidInputException):
             continue
     return con.execute(sql).fetchall()
+
+
+def ask(
+    con: duckdb.DuckDBPyConnection,
+    models: Models,
+    path: Path,
+    statement: Callable[[str], str] = str,
+    **values,
+) -> list[tuple]:
+    """The rows of an SQL file, a template that is told `values`; ClickException names the file
+    where its SQL is wrong. `statement`: makes of its query what is executed.
+    """
+    sql = statement(models.rendered(path, sql_files.read(path), **values))
+    try:
+        return read(con, sql)
+    except FAULTS as error:
+        raise sql_error(path, error) from error

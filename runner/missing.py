@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from runner import catalog, engine, notes
+from runner.asking import ask
 from runner.build import EVERYTHING, Report
 from runner.config import Lake
 from runner.exchange import ExchangeBuild
@@ -68,7 +69,8 @@ class Missing:
 def count(lake: Lake, exchange: str) -> dict[str, int]:
     """How many ids are missing by symbol, as the published certificates say."""
     with catalog.connect(lake) as con:
-        rows = con.execute(Models(lake).render("holed_symbols")).fetchall()
+        models = Models(lake)
+        rows = ask(con, models, models["holed_symbols"].path)
     return {symbol: missing for name, symbol, missing in rows if name == exchange}
 
 

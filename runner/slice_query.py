@@ -1,16 +1,15 @@
 """The SQL of sql/slices, asked of a lake for one slice."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
-from runner.asking import FAULTS
+from runner.asking import ask
 from runner.models import Models
 from runner.moments import WIDTHS_US
 from runner.publish import sql_text
 from runner.slice_request import SOURCES, Request
-from runner.sql_files import read
-from runner.stage import sql_error
 
 ROWS_AT_ONCE = 1_000_000
 FORMATS = {
@@ -33,19 +32,31 @@ class Query:
         self.con.execute("set variable slice_start = make_timestamptz($1)", [start_us])
         self.con.execute("set variable slice_end = make_timestamptz($1)", [end_us])
 
-    def rows(self, name: str) -> list[tuple]:
-        """The rows of a file's query."""
-        return self._ask(name, self._sql(name)).fetchall()
+    def rows(self, name: str, statement: Callable[[str], str] = str) -> list[tuple]:
+        """The rows of a file's query, or of the statement that is made of it."""
+        source = SOURCES[self.request.source]
+        return ask(
+            self.con,
+            self.models,
+            self.models.file(f"sql/slices/{name}.sql.jinja"),
+            statement,
+            relation=self.request.relation,
+            source=source.stored or self.request.relation,
+            time=source.time,
+            key=source.key,
+            width_us=WIDTHS_US.get(self.request.tf),
+            rows_at_once=ROWS_AT_ONCE,
+        )
 
     def dicts(self, name: str) -> list[dict]:
         """The same, each row by its columns' names."""
-        cursor = self._ask(name, self._sql(name))
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        rows = self.rows(name)
+        names = [column[0] for column in self.con.description]
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def copy_chosen(self, path: Path) -> None:
         """Write the rows that were chosen to a Parquet file."""
-        self._ask("rows", self._copy_sql(self._sql("rows"), path, "parquet"))
+        self.rows("rows", lambda sql: self._copy_sql(sql, path, "parquet"))
 
     def copy(self, source: str, path: Path, form: str) -> int:
         """Write the rows of an SQL source to a file (parquet or csv); returns how many."""
@@ -54,25 +65,3 @@ class Query:
     def _copy_sql(self, sql: str, path: Path, form: str) -> str:
         time = SECONDS if self.request.tf else MICROSECONDS
         return f"copy ({sql}\n) to '{sql_text(path)}' ({FORMATS[form].format(time=time)})"
-
-    def _ask(self, name: str, sql: str) -> duckdb.DuckDBPyConnection:
-        try:
-            return self.con.execute(sql)
-        except FAULTS as error:
-            raise sql_error(self._file(name), error) from error
-
-    def _file(self, name: str) -> Path:
-        return self.models.file(f"sql/slices/{name}.sql.jinja")
-
-    def _sql(self, name: str) -> str:
-        path, source = self._file(name), SOURCES[self.request.source]
-        return self.models.rendered(
-            path,
-            read(path),
-            relation=self.request.relation,
-            source=source.stored or self.request.relation,
-            time=source.time,
-            key=source.key,
-            width_us=WIDTHS_US.get(self.request.tf),
-            rows_at_once=ROWS_AT_ONCE,
-        )

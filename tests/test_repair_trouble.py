@@ -243,3 +243,12 @@ def test_ctrl_c_ends_it_within_seconds_and_keeps_what_came(holed):
     assert code == 1 and "stopped before it was done" in errors and seconds < 10
     (part,) = (holed / "data/raw").rglob("repair_*.jsonl")
     assert part.read_bytes().count(b"\n") == 30
+
+
+def test_a_question_of_the_lakes_own_that_is_wrong_is_named(lake_folder):
+    lakes.bring(lake_folder)
+    own = lake_folder / "sql" / "repair" / "holed_symbols.sql"
+    own.parent.mkdir(parents=True)
+    own.write_text("-- A symbol.\n-- grain: symbol\nselect nosuch from tape_days\n")
+    done = lakes.run(lake_folder, "repair")
+    assert done.exit_code == 1 and f"Error: {own}" in done.output and '"nosuch"' in done.output
