@@ -31,11 +31,12 @@ SHOWN = 5
 
 @dataclass
 class Done:
-    """What a backfill did. `least`: the fewest requests that fetch what was missing; `refused`,
-    `absent_files`, `unchecked_files`: see Pages and Days.
+    """What a backfill did. `closed_us`: up to when candles had closed; `least`: the fewest requests
+    that fetch what was missing; `refused`, `absent_files`, `unchecked_files`: see Pages and Days.
     """
 
     wanted: Wanted
+    closed_us: int
     missing: int = 0
     candles: int = 0
     requests: int = 0
@@ -96,7 +97,7 @@ def backfill(
         if report.failed:
             raise click.ClickException("\n".join(report.failed))
         if not done.refused and not done.absent_files:
-            done.absent = absent(lake, done.wanted)
+            done.absent = absent(lake, done.wanted, done.closed_us)
     return done
 
 
@@ -112,7 +113,7 @@ class Fetch:
             closed_us = await self._closed(host)
             self._refuse_mixing(host)
             wanted = self._wanted(closed_us, start_us, end_us)
-            done = Done(wanted)
+            done = Done(wanted, closed_us)
             with Plan(self._lake, wanted) as plan:
                 if self._source == "rest":
                     await self._pages(host, plan, done)

@@ -1,7 +1,7 @@
 """Which klines a backfill wants, and what of it no answer covers yet: the SQL of sql/backfill."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -15,6 +15,8 @@ from runner.publish import file_list
 
 # Rows of the largest page that the exchange gives.
 PAGE = 1000
+# The exchange's database may lag: that it has no candle of the last minutes may be wrong.
+YOUNG_US = 600_000_000
 SPANS = "symbol varchar, interval varchar, from_us bigint, to_us bigint"
 
 
@@ -82,7 +84,7 @@ class Plan:
         folder = lake.base / "raw" / "binance" / "_rest" / wanted.kind
         for symbol in wanted.symbols:
             if files := sorted((folder / encode(symbol)).glob("*/answers*.jsonl")):
-                self._query.insert("answered_spans", files=file_list(files))
+                self._query.insert("answered_spans", files=file_list(files), young_us=YOUNG_US)
 
     def __enter__(self) -> "Plan":
         return self
@@ -105,8 +107,14 @@ class Plan:
         self._con.execute("insert into answered_spans values (?, ?, ?, ?)", row)
 
 
-def absent(lake: Lake, wanted: Wanted) -> list[Stretch]:
-    """Where there are no candles; to be asked when all is answered and built."""
+def absent(lake: Lake, wanted: Wanted, closed_us: int) -> list[Stretch]:
+    """Where there are no candles, to be asked when all is answered and built. `closed_us`: up to
+    when candles had closed; of the newest ones it cannot be said yet.
+    """
+    sure_us = (closed_us - YOUNG_US) // wanted.width_us * wanted.width_us
+    if sure_us <= wanted.from_us:
+        return []
+    wanted = replace(wanted, to_us=min(wanted.to_us, sure_us))
     with catalog.connect(lake) as con:
         return [Stretch(*row) for row in _Query(Models(lake), con, wanted).rows("absent")]
 

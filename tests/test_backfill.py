@@ -1,6 +1,8 @@
 """`lake backfill` over REST: complete, exact, with the fewest requests, and never twice."""
 
 import asyncio
+import json
+import shutil
 import signal
 import sys
 
@@ -172,6 +174,22 @@ def test_ctrl_c_ends_it_at_once_though_the_exchange_is_silent(lake_folder, name)
 
     code, output = asyncio.run(main())
     assert code == 1 and "Error: stopped before it was done" in output and "Traceback" not in output
+
+
+def test_a_candle_that_the_exchange_did_not_have_yet_is_asked_for_again(lake_folder):
+    backfill(lake_folder, market("SOLUSDT"), "--days", "1", history_days=2)
+    whole = stored(lake_folder, "SOLUSDT")
+    (file,) = (lake_folder / "data/raw/binance/_rest/klines_1m/SOLUSDT").rglob("*.jsonl")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    newest = max(lines, key=lambda line: line["request"]["startTime"])
+    assert newest["body"].pop()[0] == LAST_US  # its database was late by this one
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    for made in ("backfill", "work"):
+        shutil.rmtree(lake_folder / "data" / made)
+    done = backfill(lake_folder, market("SOLUSDT"), "--days", "1", history_days=2)
+    assert [int(one["startTime"]) for one in done.pages()] == [LAST_US // 1000]
+    assert "has no candles" not in done.results[0].output
+    assert stored(lake_folder, "SOLUSDT") == whole
 
 
 def test_torn_and_strange_lines_among_the_answers_count_for_nothing(lake_folder):
