@@ -115,3 +115,9 @@ def test_hours_go_on_over_midnight_with_the_funding_of_the_day_before(folder):
         select day::varchar, count(*), count(funding_rate), count(open_interest)
         from funding_oi_hourly group by all order by all"""
     assert lakes.ask(folder, query) == [("2025-10-20", 8, 8, 0), ("2025-10-21", 2, 2, 2)]
+
+
+def test_the_first_hour_is_there_though_its_funding_was_stamped_after_it(folder):
+    put_derivs(folder, "funding_rate", [funded(NOON + 3000), funded(NOON + HOUR_US)], LATER)
+    lakes.bring(folder)
+    assert lakes.ask(folder, HOURLY) == [(0, 0.0001, None, None), (1, 0.0001, None, None)]

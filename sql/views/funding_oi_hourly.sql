@@ -1,9 +1,16 @@
 -- The start of an hour of a perpetual future: the funding rate in force, and the open interest measured last before it.
 -- grain: exchange, symbol, window_start
 -- The newest funding at or before the hour; the newest open interest of the hour that ends there, null where there is none.
-with moments as (
-    select exchange, symbol, funding_time as moment
+-- The exchange stamps some fundings milliseconds after the hour; they count from its start on.
+with rates as (
+    select exchange, symbol, utc_time(epoch_us(funding_time) // 60000000 * 60000000) as funding_time, funding_rate
     from funding
+    where rate_type = 'Regular'
+),
+
+moments as (
+    select exchange, symbol, funding_time as moment
+    from rates
     union all
     select exchange, symbol, measured_at
     from open_interest
@@ -22,13 +29,6 @@ spans as (
 hours as (
     select exchange, symbol, utc_time(unnest(range(first_hour, last_hour + 1)) * 3600000000) as window_start
     from spans
-),
-
--- the exchange stamps some fundings milliseconds after the hour
-rates as (
-    select exchange, symbol, utc_time(epoch_us(funding_time) // 60000000 * 60000000) as funding_time, funding_rate
-    from funding
-    where rate_type = 'Regular'
 )
 
 select
