@@ -58,6 +58,7 @@ class Answers:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)
         except OSError:
             file.truncate(before)
+            file.seek(before)
             raise
 
     def _file(self, name: str, day: str) -> FileIO:
