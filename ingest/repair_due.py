@@ -109,7 +109,8 @@ class DueRepairs:
 
     async def _start(self, symbols: list[str]) -> Process:
         """Start the child; it ends with its stdin, also when this process is killed."""
-        command = [sys.executable, "-m", "lake", "--supervised", "repair"]
+        # -P: a lake.py in the folder where the collector was started must not be taken for ours
+        command = [sys.executable, "-P", "-m", "lake", "--supervised", "repair"]
         command += ["--symbols", ",".join(symbols), "--config", str(self._lake.file)]
         own = {"creationflags": FLAGS} if os.name == "nt" else {"start_new_session": True}
         process = await asyncio.create_subprocess_exec(
