@@ -8,11 +8,12 @@ from typing import Literal
 import click
 from loguru import logger
 
-from ingest import rest, sessions
+from ingest import rest
 from ingest.answers import Answers
 from ingest.archive import Days
 from ingest.backfill_pages import Pages
 from ingest.http import FILES, SPOT, Host, NoAnswer
+from ingest.plan import refuse_made_up
 from ingest.progress import Progress
 from ingest.wanted import Plan, Stretch, Wanted, absent
 from runner.build import Choice, build
@@ -111,7 +112,7 @@ class Fetch:
         """Find out what time it is and what is missing, and fetch that."""
         async with Host(self._exchange.rest_url, SPOT) as host:
             closed_us = await self._closed(host)
-            self._refuse_mixing(host)
+            refuse_made_up(self._lake, host.clock.replay, host.url)
             wanted = self._wanted(closed_us, start_us, end_us)
             done = Done(wanted, closed_us)
             with Plan(self._lake, wanted) as plan:
@@ -176,14 +177,6 @@ class Fetch:
                 behind_s,
             )
         return min(exchange_us, own_us) - SETTLED_US
-
-    def _refuse_mixing(self, host: Host) -> None:
-        """Klines that are made up must not come among real ones."""
-        if host.clock.replay and sessions.mode_of_lake(self._lake.base / "raw") == "live":
-            raise click.ClickException(
-                f"{self._lake.base} holds live data and {host.url} is a replay: the two are not"
-                " mixed, use another folder (lake init makes one)"
-            )
 
     def _wanted(self, closed_us: int, start_us: int | None, end_us: int | None) -> Wanted:
         """The range in whole candles, for the archive in whole days; by default from a midnight

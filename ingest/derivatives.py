@@ -14,6 +14,7 @@ from ingest.answers import Answers
 from ingest.derivatives_pages import flaw, times_of
 from ingest.fetching import bring, tell_lost, told
 from ingest.http import FUTURES, Host, NoAnswer, Refused
+from ingest.plan import refuse_made_up
 from ingest.progress import Progress
 from ingest.windows import Planner, Source, Window
 from runner.config import Lake
@@ -130,6 +131,7 @@ async def _fetch(lake: Lake, done: Done, planners: ExitStack) -> dict[Kind, tupl
     days = lake.config.derivatives.startup_backfill_days
     async with Host(exchange.futures_url, FUTURES) as host:
         now_us = await rest.synchronise(host, TIME)
+        refuse_made_up(lake, host.clock.replay, host.url)
         asked = host.requests
         for kind in KINDS:
             symbols = tuple(one for one in exchange.symbols if one not in done.strangers)

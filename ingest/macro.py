@@ -12,6 +12,7 @@ from ingest.answers import Answers
 from ingest.clock import FULL_SPEED
 from ingest.fetching import bring, tell_lost, told
 from ingest.http import Host, NoAnswer
+from ingest.plan import refuse_made_up
 from ingest.progress import Progress
 from ingest.windows import Planner, Source, Window
 from ingest.yahoo_worker import Limited, Trouble, Worker
@@ -88,7 +89,9 @@ def fetch(lake: Lake) -> Done:
     with hold(lake.base / LOCK, DOING):
         bring(lake, RELATIONS)
         clock = SourceClock(settings.url)
-        with Planner(lake, MINUTES, settings.tickers, clock.now_us()) as planner:
+        now_us = clock.now_us()
+        refuse_made_up(lake, bool(clock.is_replay), settings.url)
+        with Planner(lake, MINUTES, settings.tickers, now_us) as planner:
             tell_lost(planner.lost(), "macro data")
             days = settings.startup_backfill_days, settings.runtime_lookback_days
             windows = planner.windows(*days)
@@ -102,27 +105,32 @@ def fetch(lake: Lake) -> Done:
 
 
 class SourceClock:
-    """The wall clock; at a replay the replay's, asked anew each time."""
+    """The wall clock; at a replay the replay's, asked anew each time.
+
+    `is_replay`: None until the address was asked for its time.
+    """
 
     def __init__(self, url: str) -> None:
         self._url, self.speed = url, 1.0
-        self._is_replay = bool(url)
+        self.is_replay: bool | None = None if url else False
 
     def now_us(self) -> int:
-        """The time in µs."""
-        reading = asyncio.run(self._reading()) if self._is_replay else None
-        self._is_replay = bool(reading and reading.speed)
-        if not self._is_replay:
+        """The time in µs; NoAnswer for a replay that does not tell it any more."""
+        reading = None if self.is_replay is False else asyncio.run(self._reading())
+        self.is_replay = bool(reading and reading.speed)
+        if not self.is_replay:
             return time.time_ns() // 1000
         self.speed = FULL_SPEED if reading.speed == "max" else float(reading.speed)
         return reading.recv_us
 
     async def _reading(self) -> rest.Reading | None:
-        try:
-            async with Host(self._url) as host:
+        async with Host(self._url) as host:
+            if self.is_replay:
+                return await rest.clock_offset(host, is_patient=True)
+            try:
                 return await rest.clock_offset(host)
-        except NoAnswer:  # no replay then; Yahoo has no such endpoint
-            return None
+            except NoAnswer:  # no replay then; Yahoo has no such endpoint
+                return None
 
     def sleep(self, seconds: float) -> None:
         """Wait for seconds of the source."""

@@ -65,6 +65,12 @@ def refuse_other(lake: Lake, mode: str, address: str) -> None:
         )
 
 
+def refuse_made_up(lake: Lake, is_replay: bool, address: str) -> None:
+    """Refuse history of a replay among live data; real history may lie beside a recording."""
+    if is_replay:
+        refuse_other(lake, "replay", address)
+
+
 async def check_symbols(plan: Plan, host: Host) -> None:
     """ClickException that names the symbols which the exchange does not have."""
     try:

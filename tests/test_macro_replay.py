@@ -87,6 +87,38 @@ def test_minutes_of_the_replay_are_fetched_as_they_are_and_revised_when_final(tm
     beside(later, second)
 
 
+def test_a_replay_that_does_not_tell_its_time_once_keeps_its_clock(tmp_path):
+    folder = lake_of(tmp_path / "lake")
+    # the first question is answered, and every second one from then on fails
+    exchange = replay(faults=["rest=kind:500,calls:2,path:/api/v3/time"])
+
+    def act(command) -> None:
+        url = ("--url", exchange.rest_url, "--tickers", "SPY,ES=F", "--days", "1")
+        command(folder, "macro", *url)
+
+    beside(exchange, act)
+    failed = [one for one in exchange.requests if one.path == "/api/v3/time" and one.status == 500]
+    days = {path.parent.name for path in (folder / "data/raw/yahoo").rglob("answers*.jsonl")}
+    assert failed and days == {"2025-10-20"}
+
+
+def test_what_a_replay_makes_up_does_not_come_among_live_data(tmp_path):
+    folder = lake_of(tmp_path / "lake")
+    lakes.put(folder, "_sessions", lakes.sessions(lakes.NOON, lakes.NOON + 1, ["SOLUSDT"]))
+    exchange = replay()
+
+    async def main() -> None:
+        async with exchange:
+            for name in ("macro", "derivatives"):
+                code, output = await asyncio.to_thread(
+                    run, folder, name, "--url", exchange.rest_url
+                )
+                assert code == 1 and "holds live data" in output and "is a replay" in output
+
+    asyncio.run(main())
+    assert not list((folder / "data/raw").rglob("answers*.jsonl"))
+
+
 @pytest.mark.parametrize("as_text", [False, True])
 def test_derivatives_of_the_replay_are_fetched_as_they_are(tmp_path, as_text):
     folder = lake_of(tmp_path / "lake")
