@@ -97,12 +97,21 @@ def test_a_signal_ends_collector_and_repair_within_seconds(tmp_path):
     assert not any(row.get("source") == "rest" for row in wire.rows(load(tmp_path / "lake")))
 
 
-def test_many_reconnects_are_one_repair_after_another_with_pauses(tmp_path):
+def test_many_reconnects_are_one_repair_after_another_with_pauses(tmp_path, monkeypatch):
+    # a program of the same name where the collector was started is not ours
+    (tmp_path / "lake.py").write_text("print('nothing is missing, says another lake.py')")
+    monkeypatch.chdir(tmp_path)
     here = wire.lake(tmp_path / "lake", write_interval_sec=1)
     lakes.put(tmp_path / "lake", SYMBOL, [lakes.trade(SYMBOL, n, lakes.NOON + n) for n in (1, 2)])
     said: list[float] = []
+    told: list[str] = []
+
+    def note(line) -> None:
+        said.append(time.monotonic())
+        told.append(line.record["message"])
+
     sink = logger.add(
-        lambda line: said.append(time.monotonic()),
+        note,
         filter=lambda record: "lake repair: nothing is missing" in record["message"],
     )
 
@@ -122,3 +131,4 @@ def test_many_reconnects_are_one_repair_after_another_with_pauses(tmp_path):
     finally:
         logger.remove(sink)
     assert len(said) <= 3 and said[1] - said[0] > 5
+    assert set(told) == {"lake repair: nothing is missing"}
