@@ -76,10 +76,6 @@ class Answer:
     sent_us: int
     round_trip_us: int
 
-    @property
-    def body_text(self) -> str:
-        return self.body.decode()
-
 
 def on_loopback(url: str) -> bool:
     """Whether an address is on this machine, where no proxy must be asked."""
