@@ -73,9 +73,13 @@ class Plan:
             transformer.due_us += int(min(WARM_UP_S, transformer.kind.every_s) * 1e6)
 
     def close_day(self) -> None:
-        """Once a day is over: repair it, then seal it, validate it, and prune."""
-        now_us = self.clock.now_us()
-        if self.day or now_us < self._first_us:
+        """Once a day is over: repair it, then seal it, validate it, and prune.
+
+        A day that cannot be validated, by a rule that is wrong, gives way to the next.
+        """
+        now_us, validation = self.clock.now_us(), self.jobs["validation"]
+        gives_way = validation.failures and not validation.is_running
+        if (self.day and not gives_way) or now_us < self._first_us:
             return
         late_us = int((self.lake.config.compact.lateness_minutes * 60 + GRACE_S) * 1e6)
         last = day_of(now_us - late_us - DAY_US)
@@ -83,8 +87,8 @@ class Plan:
             return
         self._looked_for = last
         day = max((day for day in raw_days(self.lake) if day <= last), default=None)
-        if day and day > (self.closed or ""):
-            self.day = day
+        if day and day > (self.day or self.closed or ""):
+            self.day, validation.due_us = day, None
             self.jobs["repair"].due_us = now_us
 
     def _repaired(self, ended: Ended, is_done: bool) -> None:

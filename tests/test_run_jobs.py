@@ -226,6 +226,26 @@ def test_without_network_a_day_is_sealed_all_the_same_after_some_tries(folder):
     assert due(plan, clock) == {"compact"}
 
 
+def test_a_day_that_cannot_be_validated_gives_way_to_the_next(folder):
+    plan, clock = plan_of(folder, lakes.MIDNIGHT + 60 * MINUTE_US)
+    clock.at_us += 5 * MINUTE_US
+    plan.close_day()
+    for name in ("repair", "compact"):
+        ended(plan, name, clock)
+    for _ in range(3):
+        assert due(plan, clock) == {"validation"}
+        ended(plan, "validation", clock, code=1)  # a rule's SQL is wrong
+        clock.at_us += 60 * MINUTE_US
+        plan.close_day()
+        assert plan.day == DAY
+    clock.at_us += DAY_US
+    plan.close_day()
+    assert plan.day == NEXT_DAY and due(plan, clock) == {"repair"}
+    for name in ("repair", "compact", "validation"):
+        ended(plan, name, clock)
+    assert plan.closed == NEXT_DAY and plan.day is None
+
+
 def test_a_day_that_an_earlier_run_has_closed_is_not_closed_again(folder):
     plan, clock = plan_of(folder, lakes.MIDNIGHT + 60 * MINUTE_US)
     plan.begin(DAY)
