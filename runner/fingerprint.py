@@ -1,5 +1,6 @@
 """SQL as a fingerprint sees it: comments, spaces and the case of words do not count."""
 
+import functools
 import re
 
 LEXER = re.compile(
@@ -16,6 +17,7 @@ def why_changed(old: dict[str, str], new: dict[str, str]) -> str | None:
     return f"{', '.join(names[:3])}{' and others' if len(names) > 3 else ''} changed"
 
 
+@functools.cache  # templates and macros are asked for again and again
 def normalised(sql: str) -> str:
     """SQL as a fingerprint sees it: without comments, spaces and the case of words.
 

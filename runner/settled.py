@@ -153,7 +153,7 @@ class Settled:
             return None
         run(self.con, self.models, "past_connections", {"to_us": end_us})
         content = self.con.execute("select content from past_connections").fetchone()[0]
-        return f"{self.models.known.program} {content}"
+        return f"{self.models.lake.base} {self.models.known.program} {content}"
 
 
 def _first_open(symbol: Symbol) -> str:

@@ -30,7 +30,7 @@ class Mark(msgspec.Struct):
 
 def sources(lake: Lake) -> str:
     """Hash of what a build reads: raw parts, SQL, macros, configuration, and its own program."""
-    digest = hashlib.sha256(program(lake).encode())
+    digest = hashlib.sha256(f"{lake.base} {program(lake)}".encode())
     raw = lake.base / "raw"
     for exchange in _sorted(raw):
         if _is_folder(exchange) and not exchange.name.startswith("_"):
@@ -39,8 +39,8 @@ def sources(lake: Lake) -> str:
 
 
 def program(lake: Lake) -> str:
-    """Hash of SQL, macros, configuration and the build's own program."""
-    digest = hashlib.sha256(repr((lake.config, str(lake.base))).encode())
+    """Hash of SQL, macros, configuration and the build's own program, wherever the data lie."""
+    digest = hashlib.sha256(repr(lake.config).encode())
     _add(digest, Path(__file__).parent, skip="__pycache__")
     for folder in dict.fromkeys([SHIPPED, lake.folder]):
         for name in ("sql", "macros"):
