@@ -46,7 +46,7 @@ def backfill(
     \b
     Example:
       lake backfill --symbols SOLUSDT,SUIUSDT --days 30
-      lake backfill --source archive --interval 1s --start 2025-10-01 --end 2025-10-03
+      lake backfill --source archive --start 2025-10-01 --end 2025-10-03
     """
     # Imported here: the network libraries take a third of a second, which --help need not wait for.
     from loguru import logger

@@ -57,10 +57,10 @@ malformed   count:1 events arrive garbled (and so are lost): kind: invalid,
             in turn)
 oversized   one more frame, of size:1048577 bytes, that repeats the last event
 delay       what is received within for:5s comes at its end in one burst
-rest        count:1 requests are answered badly; path:klines, symbol: only such;
-            kind:503 (also 500, 502, 504, 403, 404 = a page of HTML; 451; 429,
-            418 with retry:10s or retry:no), reset (no answer), silent (never an
-            answer), late, slow (a body that takes for:5s, real ones),
+rest        count:1 requests are answered badly; path:klines, symbol: only
+            such; kind:503 (also 500, 502, 504, 403, 404 = a page of HTML;
+            451; 429, 418 with retry:10s or retry:no), reset (no answer),
+            silent (never one), late, slow (a body that takes for:5s, real),
             truncated (less than announced), gzip (cut), invalid (JSON), html,
             empty; in lists: missing, duplicated, unsorted (rows), price (a
             changed one), revised (a candle of before), wrong_type

@@ -116,6 +116,7 @@ def test_every_page_of_the_demo_shows_its_data(window, tmp_path):
         assert look.visit("Data quality") and look.traces()[0][1] == "heatmap"
 
 
+@pytest.mark.soak
 def test_a_lake_with_faults_shows_them_and_the_rest(window, tmp_path):
     folder = holed(tmp_path / "lake")
     with served(folder) as url:
@@ -175,6 +176,7 @@ def test_the_timeframe_the_range_and_the_overlays_change_the_chart(look, full):
     assert look.faults() == []
 
 
+@pytest.mark.soak
 def test_times_are_utc_in_a_browser_of_another_zone(look, full):
     query = "select min(window_start)::varchar from bars_1s where symbol = 'BTCUSDT'"
     [(first,)] = lakes.ask(full, query)
@@ -225,6 +227,7 @@ def test_the_box_answers_and_refuses(look, tmp_path):
     assert not target.exists() and look.faults() == []
 
 
+@pytest.mark.soak
 def test_a_page_shows_new_bars_by_itself(window, tmp_path):
     folder = lakes.make(tmp_path / "lake")
     lakes.put(folder, "SOLUSDT", [lakes.trade("SOLUSDT", n, NOON + n * SECOND_US) for n in (1, 2)])

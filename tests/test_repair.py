@@ -121,6 +121,7 @@ def test_ids_that_the_exchange_lacks_are_absent_and_never_asked_for_again(tmp_pa
     assert done.results[1].output == "nothing is missing\n" and done.asked[1] == []
 
 
+@pytest.mark.soak
 def test_ids_at_the_edges_of_a_hole_can_be_absent_too(tmp_path):
     known = ids(SOURCE)
     lacks = {*known[300:303], *known[350:353], *known[500:501], known[1298], known[1299]}
@@ -164,6 +165,7 @@ def test_a_large_hole_is_listed_with_its_cost_and_fetched_with_all(tmp_path):
     assert tape(folder)[0][1] == 0
 
 
+@pytest.mark.soak
 def test_symbols_choose_what_is_repaired(tmp_path):
     source = market("SOLUSDT", "BNBUSDT")
     lost = [*ids(source)[100:120], *ids(source, "BNBUSDT")[100:130]]

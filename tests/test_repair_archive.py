@@ -69,6 +69,7 @@ def test_a_host_without_single_trades_is_said_once_and_the_archive_asked(tmp_pat
     assert {row[1] for row in tape(folder)} == {0}
 
 
+@pytest.mark.soak
 def test_a_day_that_the_archive_has_not_yet_is_left_for_later(holed):
     said = repair(holed, SOURCE, oldest_ids=ALL_OLD).said
     assert f"{len(LOST)} ids were missing, 0 fetched, {len(LOST)} left" in said
@@ -99,6 +100,7 @@ def test_a_damaged_file_is_not_used(holed, odd, told):
     assert sum(row[1] for row in tape(holed)) == 20
 
 
+@pytest.mark.soak
 def test_files_with_a_header_and_milliseconds_are_read(holed):
     rules = ArchiveRules(publish_delay_s=0, header=True, micro_from=date(2026, 1, 1))
     said = repair(holed, SOURCE, oldest_ids=OLD, archive=rules).said
