@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import lakes
+import pytest
 from aiohttp import web
 from backfills import DAY_US, KLINES, backfill, market, since, stored, truth
 from click.testing import Result
@@ -157,6 +158,7 @@ def of_rows(rows: list[tuple], day: str) -> list[tuple]:
     return since(rows, microseconds(day), microseconds(day) + DAY_US)
 
 
+@pytest.mark.soak
 def test_seconds_of_a_day_are_one_answer(lake_folder):
     (result,), _, found = archived(lake_folder, *last(1), interval="1s")
     assert result.exit_code == 0, result.output
@@ -196,6 +198,7 @@ def test_what_is_not_published_yet_is_told_and_rest_fetches_it(lake_folder):
     assert min(starts) == microseconds(DAYS[-1]) and len(starts) == 2
 
 
+@pytest.mark.soak
 def test_a_file_without_a_checksum_is_taken_and_told(lake_folder):
     def bare(store: Store) -> None:
         del store.files[f"{zip_of(DAYS[-1])}.CHECKSUM"]
