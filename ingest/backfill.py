@@ -13,7 +13,7 @@ from ingest.answers import Answers
 from ingest.archive import Days
 from ingest.backfill_pages import Pages
 from ingest.http import FILES, SPOT, Host, NoAnswer
-from ingest.plan import refuse_made_up
+from ingest.plan import archive_of, refuse_made_up
 from ingest.progress import Progress
 from ingest.wanted import Plan, Stretch, Wanted, absent
 from runner.build import Choice, build
@@ -119,7 +119,7 @@ class Fetch:
                 if self._source == "rest":
                     await self._pages(host, plan, done)
                 else:
-                    url = self._exchange.archive_url
+                    url = archive_of(self._lake, host)
                     async with Host(url, FILES, host.clock, host.timer) as files:
                         await self._days(files, plan, done)
         return done

@@ -65,6 +65,13 @@ def refuse_other(lake: Lake, mode: str, address: str) -> None:
         )
 
 
+def archive_of(lake: Lake, host: Host) -> str:
+    """Where the archive of a host lies: a replay serves its own, unless another one is named."""
+    key = "exchanges[0].archive_url"
+    is_own = host.clock.replay and key not in lake.origins
+    return host.url if is_own else lake.config.exchanges[0].archive_url
+
+
 def refuse_made_up(lake: Lake, is_replay: bool, address: str) -> None:
     """Refuse history of a replay among live data; real history may lie beside a recording."""
     if is_replay:

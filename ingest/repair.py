@@ -14,7 +14,7 @@ from loguru import logger
 from ingest import repair_files, rest
 from ingest.http import FILES, SPOT, Host
 from ingest.no_answer import NoAnswer, Refused
-from ingest.plan import refuse_other
+from ingest.plan import archive_of, refuse_other
 from ingest.progress import Progress
 from ingest.repair_archive import Archive
 from ingest.repair_files import RepairFiles
@@ -100,22 +100,24 @@ def repair(lake: Lake, symbols: frozenset[str] = frozenset(), everything: bool =
 
 async def _fetch(lake: Lake, wanted: list[Range], done: Repaired) -> None:
     """Fetch ranges, symbol by symbol; what went wrong is in `done`."""
-    exchange = lake.config.exchanges[0]
-    async with (
-        Host(exchange.rest_url, SPOT) as host,
-        Host(exchange.archive_url, FILES, host.clock, host.timer) as archive,
-    ):
+    ids = sum(one.ids for one in wanted)
+    async with Host(lake.config.exchanges[0].rest_url, SPOT) as host:
         try:
             await rest.synchronise(host)
             refuse_other(lake, "replay" if host.clock.replay else "live", host.url)
-            with Progress("missing trades", "ids", sum(one.ids for one in wanted)) as progress:
-                fetcher = _Fetcher(lake, host, archive, done, progress)
-                for symbol, ranges in groupby(wanted, key=lambda one: one.symbol):
-                    await fetcher.fetch(symbol, list(ranges))
+            url = archive_of(lake, host)
+            async with Host(url, FILES, host.clock, host.timer) as archive:
+                try:
+                    with Progress("missing trades", "ids", ids) as progress:
+                        fetcher = _Fetcher(lake, host, archive, done, progress)
+                        for symbol, ranges in groupby(wanted, key=lambda one: one.symbol):
+                            await fetcher.fetch(symbol, list(ranges))
+                finally:
+                    done.requests = archive.requests
         except NoAnswer as error:
             done.failed.append(error.message)
         finally:
-            done.requests = host.requests + archive.requests
+            done.requests += host.requests
 
 
 class _Fetcher:

@@ -123,7 +123,7 @@ def repair(
             url = exchange.rest_url
             if meddle:
                 url = (await stack.enter_async_context(Meddler(exchange.rest_url, meddle))).url
-            where = ["--rest-url", url, "--archive-url", url]
+            where = ["--rest-url", url]
             for number in range(times):
                 if number:
                     between()
