@@ -33,6 +33,7 @@ class Report(msgspec.Struct, frozen=True):
 
     verdict: str
     reason: str
+    mode: str
     run_at: str
     source: str
     tf: str

@@ -40,6 +40,7 @@ def run(lake: Lake, choice: Choice) -> Report:
     return Report(
         verdict=verdict,
         reason=reason,
+        mode="TEST" if lake.testing else "PRODUCTION",
         run_at=iso(int(started.timestamp()) * 1_000_000),
         thresholds=in_force(lake, "rules")[1].removeprefix("rules: "),
         fingerprint=_fingerprint(models),

@@ -474,3 +474,15 @@ def test_the_time_zone_of_the_machine_changes_nothing(folder):
     assert there.returncode == 0, errors
     changed = set(here) ^ set(report(folder).splitlines())
     assert all(line.startswith("- Run at") for line in changed)
+
+
+def test_the_report_of_a_test_run_says_so(folder):
+    config = folder / "config.yml"
+    config.write_text(config.read_text() + "testing: {enabled: true, base_path: test}\n")
+    (folder / "data").rename(folder / "test")
+    lakes.bring(folder)
+    result = lakes.run(folder, "validate", *RANGE)
+    [written] = (folder / "test" / "reports").glob("validation_*.md")
+    assert result.exit_code in (0, 3) and "\nMODE: TEST\n" in written.read_text(encoding="utf-8")
+    [found] = (folder / "test" / "logs" / "validation").glob("*.json")
+    assert json.loads(found.read_text(encoding="utf-8"))["mode"] == "TEST"
