@@ -16,7 +16,7 @@ from raw_lines import SECOND_US
 from runner.lock import hold
 
 READS = 300
-KILLS = 8
+KILLS = 4
 
 
 @pytest.fixture

@@ -155,6 +155,7 @@ def test_every_page_of_a_full_lake_has_its_charts(look):
     assert look.faults() == []
 
 
+@pytest.mark.soak
 def test_the_timeframe_the_range_and_the_overlays_change_the_chart(look, full):
     look.visit("Market")
     query = """
@@ -269,6 +270,7 @@ def test_while_builds_replace_every_file_the_figures_stay_the_same(full, look):
     assert len(seen) == 1 and failed == []
 
 
+@pytest.mark.soak
 def test_a_run_that_was_killed_is_not_called_healthy(look, full):
     lake = load(full)
     health.write(lake, health.blank(lake, health.HEALTHY, "everything arrives"))
@@ -277,6 +279,7 @@ def test_a_run_that_was_killed_is_not_called_healthy(look, full):
     assert look.faults() == []
 
 
+@pytest.mark.soak
 def test_a_test_run_is_marked_as_one(window, tmp_path):
     folder = lakes.make(tmp_path / "lake", "testing: {enabled: true}\n")
     with served(folder) as url:

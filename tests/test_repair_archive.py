@@ -112,7 +112,9 @@ def test_files_with_a_header_and_milliseconds_are_read(holed):
         assert time_us == truth[number] - is_old * truth[number] % 1000
 
 
-@pytest.mark.parametrize("is_checked", [True, False], ids=["checked", "unchecked"])
+@pytest.mark.parametrize(
+    "is_checked", [True, pytest.param(False, marks=pytest.mark.soak)], ids=["checked", "unchecked"]
+)
 def test_what_a_checked_file_lacks_is_absent(tmp_path, is_checked):
     lacks = IDS[55:65]
     source = Lacking(SOURCE, lacks)

@@ -183,7 +183,11 @@ def fetching(exchange, folder: Path, process) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("state", "number"), [(building, signal.SIGINT), (sealing, signal.SIGTERM)]
+    ("state", "number"),
+    [
+        (building, signal.SIGINT),
+        pytest.param(sealing, signal.SIGTERM, marks=pytest.mark.soak),
+    ],
 )
 def test_it_is_down_within_10_s_while_it_works(tmp_path, state, number, start):
     with runs.beside(runs.market(FAST)) as exchange:

@@ -177,6 +177,7 @@ def test_raw_of_other_recorders_is_found_too(tmp_path):
     assert [row["line"] for row in answer["quote"]] == [4]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("symbol", ODD[2:5])
 def test_odd_symbols_are_explained_too(tmp_path, symbol):
     folder = lakes.make(tmp_path / "lake")
