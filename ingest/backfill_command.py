@@ -4,11 +4,14 @@ from pathlib import Path
 
 import click
 
+from runner.command import config_option, names_of
 from runner.moments import Moment
 
 
 @click.command("backfill", short_help="Fetch the exchange's official klines.")
-@click.option("--symbols", metavar="A,B", help="Symbols, in place of those in config.yml.")
+@click.option(
+    "--symbols", callback=names_of, metavar="A,B", help="Symbols, in place of those in config.yml."
+)
 @click.option("--days", type=int, help="Days back from now, in place of backfill.days.")
 @click.option("--interval", metavar="1m|1s", help="Length of a kline, in place of config.yml's.")
 @click.option("--start", type=Moment(), help="Where to begin, as 2025-10-20T12:00:00Z.")
@@ -22,13 +25,9 @@ from runner.moments import Moment
 )
 @click.option("--rest-url", metavar="URL", help="REST address, in place of config.yml's.")
 @click.option("--archive-url", metavar="URL", help="Archive's address, in place of config.yml's.")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    help="The lake's config.yml, or its folder.  [default: .]",
-)
+@config_option
 def backfill(
-    symbols: str | None,
+    symbols: list[str] | None,
     days: int | None,
     interval: str | None,
     start: int | None,
@@ -36,7 +35,7 @@ def backfill(
     source: str,
     rest_url: str | None,
     archive_url: str | None,
-    config: Path | None,
+    config_file: Path | None,
 ) -> None:
     """Fetch official klines that are missing, and store them beside our own bars.
 
@@ -57,17 +56,14 @@ def backfill(
 
     if start is not None and end is not None and start >= end:
         raise click.UsageError("--start must lie before --end (which is the first moment after)")
-    names = None
-    if symbols is not None:
-        names = [name.strip().upper() for name in symbols.split(",") if name.strip()]
     flags = {
-        "exchanges[0].symbols": ("--symbols", names),
+        "exchanges[0].symbols": ("--symbols", symbols),
         "exchanges[0].rest_url": ("--rest-url", rest_url),
         "exchanges[0].archive_url": ("--archive-url", archive_url),
         "backfill.days": ("--days", days),
         "backfill.interval": ("--interval", interval),
     }
-    lake = settings.with_flags(settings.load(config), flags)
+    lake = settings.with_flags(settings.load(config_file), flags)
     logs.setup(lake, "collector")
     for line in settings.in_force(lake, "exchanges[0]", "backfill"):
         logger.info("{}", line)

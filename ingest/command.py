@@ -4,27 +4,28 @@ from pathlib import Path
 
 import click
 
+from runner.command import config_option, names_of
+
 
 @click.command("collect")
 @click.option(
-    "--symbols", metavar="A,B", help="Symbols to collect, in place of those in config.yml."
+    "--symbols",
+    callback=names_of,
+    metavar="A,B",
+    help="Symbols to collect, in place of those in config.yml.",
 )
 @click.option(
     "--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after this many seconds."
 )
 @click.option("--ws-url", metavar="URL", help="WebSocket address, in place of config.yml's.")
 @click.option("--rest-url", metavar="URL", help="REST address, in place of config.yml's.")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    help="The lake's config.yml, or its folder.  [default: .]",
-)
+@config_option
 def collect(
-    symbols: str | None,
+    symbols: list[str] | None,
     duration: float | None,
     ws_url: str | None,
     rest_url: str | None,
-    config: Path | None,
+    config_file: Path | None,
 ) -> None:
     """Record trades and best quotes from the exchange into raw files.
 
@@ -42,15 +43,12 @@ def collect(
     from runner import config as settings
     from runner import logs
 
-    names = None
-    if symbols is not None:
-        names = [name.strip().upper() for name in symbols.split(",") if name.strip()]
     flags = {
-        "exchanges[0].symbols": ("--symbols", names),
+        "exchanges[0].symbols": ("--symbols", symbols),
         "exchanges[0].wss_url": ("--ws-url", ws_url),
         "exchanges[0].rest_url": ("--rest-url", rest_url),
     }
-    lake = settings.with_flags(settings.load(config), flags)
+    lake = settings.with_flags(settings.load(config_file), flags)
     logs.setup(lake, "collector")
     for line in settings.in_force(lake, "exchanges[0]", "collector"):
         logger.info("{}", line)

@@ -4,11 +4,16 @@ from pathlib import Path
 
 import click
 
-from runner.command import config_option
+from runner.command import config_option, names_of
 
 
 @click.command("derivatives", short_help="Fetch funding rates and open interest.")
-@click.option("--symbols", metavar="A,B", help="Symbols to fetch, in place of those in config.yml.")
+@click.option(
+    "--symbols",
+    callback=names_of,
+    metavar="A,B",
+    help="Symbols to fetch, in place of those in config.yml.",
+)
 @click.option(
     "--days", type=click.IntRange(1, 29), help="Days to look back, in place of config.yml's."
 )
@@ -16,7 +21,7 @@ from runner.command import config_option
 @config_option
 @click.pass_context
 def derivatives(
-    ctx, symbols: str | None, days: int | None, url: str | None, config_file: Path | None
+    ctx, symbols: list[str] | None, days: int | None, url: str | None, config_file: Path | None
 ) -> None:
     """Fetch funding rates and 5-minute open interest of the USD-M futures.
 
@@ -32,11 +37,8 @@ def derivatives(
     from ingest.derivatives import fetch
     from runner import config, logs, supervised
 
-    names = None
-    if symbols is not None:
-        names = [name.strip().upper() for name in symbols.split(",") if name.strip()]
     flags = {
-        "exchanges[0].symbols": ("--symbols", names),
+        "exchanges[0].symbols": ("--symbols", symbols),
         "exchanges[0].futures_url": ("--url", url),
         "derivatives.startup_backfill_days": ("--days", days),
     }

@@ -88,7 +88,7 @@ def fetch(lake: Lake) -> Done:
         return done
     with hold(lake.base / LOCK, DOING):
         bring(lake, RELATIONS)
-        clock = SourceClock(settings.url)
+        clock = AddressClock(settings.url)
         now_us = clock.now_us()
         refuse_made_up(lake, bool(clock.is_replay), settings.url)
         with Planner(lake, MINUTES, settings.tickers, now_us) as planner:
@@ -104,7 +104,7 @@ def fetch(lake: Lake) -> Done:
     return done
 
 
-class SourceClock:
+class AddressClock:
     """The wall clock; at a replay the replay's, asked anew each time.
 
     `is_replay`: None until the address was asked for its time.
@@ -140,7 +140,7 @@ class SourceClock:
 class _Run:
     """One run's requests. A ticker that fails is left at its oldest missing stretch."""
 
-    def __init__(self, lake: Lake, clock: SourceClock, done: Done) -> None:
+    def __init__(self, lake: Lake, clock: AddressClock, done: Done) -> None:
         self.lake, self.clock, self.done = lake, clock, done
         self._url = lake.config.macro_minute.url
         self._in_vain = 0

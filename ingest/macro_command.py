@@ -4,11 +4,16 @@ from pathlib import Path
 
 import click
 
-from runner.command import config_option
+from runner.command import config_option, names_of
 
 
 @click.command("macro", short_help="Fetch 1-minute bars of macro instruments from Yahoo.")
-@click.option("--tickers", metavar="A,B", help="Tickers to fetch, in place of those in config.yml.")
+@click.option(
+    "--tickers",
+    callback=names_of,
+    metavar="A,B",
+    help="Tickers to fetch, in place of those in config.yml.",
+)
 @click.option(
     "--days", type=click.IntRange(1, 29), help="Days to look back, in place of config.yml's."
 )
@@ -16,7 +21,7 @@ from runner.command import config_option
 @config_option
 @click.pass_context
 def macro(
-    ctx, tickers: str | None, days: int | None, url: str | None, config_file: Path | None
+    ctx, tickers: list[str] | None, days: int | None, url: str | None, config_file: Path | None
 ) -> None:
     """Fetch 1-minute bars of stocks, futures and currencies from Yahoo into macro_minute.
 
@@ -32,13 +37,10 @@ def macro(
     from ingest.macro import fetch
     from runner import config, logs, supervised
 
-    names = None
-    if tickers is not None:
-        names = [name.strip().upper() for name in tickers.split(",") if name.strip()]
-        if not names:
-            raise click.UsageError("--tickers names none; leave it out for those in config.yml")
+    if tickers == []:
+        raise click.UsageError("--tickers names none; leave it out for those in config.yml")
     flags = {
-        "macro_minute.tickers": ("--tickers", names),
+        "macro_minute.tickers": ("--tickers", tickers),
         "macro_minute.startup_backfill_days": ("--days", days),
         "macro_minute.runtime_lookback_days": ("--days", days),
         "macro_minute.url": ("--url", url),

@@ -56,7 +56,8 @@ class Writer:
         self._thread.shutdown(wait=True)
         segments = [segment for lane in self._lanes for segment in lane.take()]
         self._journal.write(segments)
-        wait_until(self._journal, time.monotonic() + LAST_TRY_S)
+        if wait_until(self._journal, time.monotonic() + LAST_TRY_S):
+            self._report(None)  # what the disk refused before, it took at the last try
         return self._journal.close()
 
     def _write(self, segments: list, now_us: int) -> tuple[int, OSError | None]:

@@ -1,6 +1,5 @@
 """Building what raw answers of REST sources say: stage new files of them, publish what is stale."""
 
-import click
 import duckdb
 
 from runner import answer_stage, answer_units, answers
@@ -94,7 +93,7 @@ class AnswersBuild:
             [one for one, _ in stale],
             "Staging raw answers",
         )
-        done = dict(self._good(results))
+        done = dict(self.report.good(results))
         self.report.unread += [
             f"{one}, {note['first_reject']}" for one, note in done.items() if note["rejects"]
         ]
@@ -110,16 +109,6 @@ class AnswersBuild:
             units,
             "Publishing files",
         )
-        for unit, rows in self._good(results):
+        for unit, rows in self.report.good(results):
             self.report.units.append(unit)
             self.report.rows += rows
-
-    def _good(self, results: list) -> list:
-        """The results that are no failures; those go into the report, once each."""
-        for result in results:
-            if (
-                isinstance(result, click.ClickException)
-                and result.message not in self.report.failed
-            ):
-                self.report.failed.append(result.message)
-        return [result for result in results if not isinstance(result, click.ClickException)]

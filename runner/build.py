@@ -81,6 +81,13 @@ class Report:
         found = (self.staged, self.answers, self.units, self.failed, self.catalog)
         return not any(found)
 
+    def good(self, results: list) -> list:
+        """The results that are no failures; those go into `failed`, once each."""
+        for result in results:
+            if isinstance(result, click.ClickException) and result.message not in self.failed:
+                self.failed.append(result.message)
+        return [result for result in results if not isinstance(result, click.ClickException)]
+
     def told(self, dry_run: bool) -> list[str]:
         """What a person wants to know of it, a line each."""
         if self.is_empty:

@@ -31,6 +31,15 @@ def _symbols(
     return names
 
 
+def names_of(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> list[str] | None:
+    """The names of an option, in capitals; None where it is not given."""
+    if value is None:
+        return None
+    return [name.strip().upper() for name in value.split(",") if name.strip()]
+
+
 def _day(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     from runner.paths import is_day
 

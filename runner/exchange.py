@@ -90,17 +90,7 @@ class ExchangeBuild:
             symbols,
             "Planning",
         )
-        return [unit for units in self._good(plans) for unit in units]
-
-    def _good(self, results: list) -> list:
-        """The results that are no failures; those go into the report, once each."""
-        for result in results:
-            if (
-                isinstance(result, click.ClickException)
-                and result.message not in self.report.failed
-            ):
-                self.report.failed.append(result.message)
-        return [result for result in results if not isinstance(result, click.ClickException)]
+        return [unit for units in self.report.good(plans) for unit in units]
 
     def _share(self, symbols: list[Symbol]) -> None:
         """Tell all workers what is known of the connections, by the notes of all symbols."""
@@ -159,7 +149,7 @@ class ExchangeBuild:
             [hour for hour, _ in hours],
             "Staging hours of raw",
         )
-        for hour, note in self._good(results):
+        for hour, note in self.report.good(results):
             symbols[hour.symbol].staged[hour.place(self.base)] = note
             self.report.lines += note["lines"]
             self.report.rejects += note["rejects"]
@@ -171,7 +161,7 @@ class ExchangeBuild:
             symbols,
             "Planning",
         )
-        plans = self._good(results)
+        plans = self.report.good(results)
         self.standing = {(plan.symbol, day) for plan in plans for day in plan.standing}
         self.report.failed += [
             f"{plan.symbol} {day}: {count} that were published are in no file any more, so the "
@@ -201,7 +191,7 @@ class ExchangeBuild:
     def _publish(self, units: list[Unit], until_us: int) -> None:
         units = [unit for unit in units if self.choice.wants(unit, self.relations)]
         broken = sorted({unit.relation for unit in units} & set(self.broken))
-        self._good([click.ClickException(self.broken[name]) for name in broken])
+        self.report.good([click.ClickException(self.broken[name]) for name in broken])
         units = [unit for unit in units if unit.relation not in self.broken]
         if self.dry_run:
             self.report.units += units
@@ -215,7 +205,7 @@ class ExchangeBuild:
             units,
             "Publishing files",
         )
-        for unit, rows in self._good(results):
+        for unit, rows in self.report.good(results):
             self.report.units.append(unit)
             self.report.rows += rows
 

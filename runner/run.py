@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-from runner.command import config_option
+from runner.command import config_option, names_of
 
 SECTIONS = (
     *("exchanges[0]", "collector", "transformer", "macro_minute", "derivatives", "compact"),
@@ -20,22 +20,18 @@ LOCK = "run.lock"
 LEFT_S = 12.0
 
 
-def _names(context: click.Context, parameter: click.Parameter, value: str | None):
-    if value is None:
-        return None
-    return [name.strip().upper() for name in value.split(",") if name.strip()]
-
-
 @click.command("run", short_help="Collect, build, fetch and seal, without end.")
 @click.option("--testing", is_flag=True, help="A test run: its own folder, short intervals.")
-@click.option("--symbols", callback=_names, metavar="A,B", help="Symbols to collect.")
+@click.option("--symbols", callback=names_of, metavar="A,B", help="Symbols to collect.")
 @click.option(
     "--duration",
     type=click.FloatRange(min=0, min_open=True),
     help="Stop after this many seconds.",
 )
 @click.option("--transform-interval-min", type=int, help="Minutes between two builds; 0 = never.")
-@click.option("--macro-tickers", callback=_names, metavar="A,B", help="Macro instruments to fetch.")
+@click.option(
+    "--macro-tickers", callback=names_of, metavar="A,B", help="Macro instruments to fetch."
+)
 @click.option("--macro-interval-min", type=int, help="Minutes between two fetches; 0 = never.")
 @click.option(
     "--macro-lookback-startup-days", type=int, help="Days to look back at the first fetch."
