@@ -10,26 +10,26 @@ from pathlib import Path
 
 import click
 
-from ingest.backfill_command import backfill
-from ingest.command import collect
-from ingest.derivatives_command import derivatives
-from ingest.macro_command import macro
-from ingest.repair_command import repair
+from ingest.backfill.command import backfill
+from ingest.collect.command import collect
+from ingest.derivatives.command import derivatives
+from ingest.macro.command import macro
+from ingest.repair.command import repair
 from replay.command import replay
-from runner import supervised as child
-from runner.check import check
 from runner.command import build, graph, ls, shell, sql
-from runner.dashboard import dashboard
+from runner.dashboard.dashboard import dashboard
 from runner.demo import demo
+from runner.health.status import status
 from runner.init import init
-from runner.lineage_command import lineage
-from runner.run import run
-from runner.schedule import schedule
-from runner.seal_command import compact, prune
-from runner.slice import slice_
-from runner.status import status
-from runner.validate import validate
-from runner.why_command import why
+from runner.lineage.command import lineage
+from runner.run import supervised as child
+from runner.run.run import run
+from runner.schedule.schedule import schedule
+from runner.seal.command import compact, prune
+from runner.slices.slice import slice_
+from runner.validation.check import check
+from runner.validation.validate import validate
+from runner.why.command import why
 
 FULL = "the disk is full: make room, then run the same command again; what it wrote is whole"
 STOPPED = "stopped before it was done; what it wrote is whole, the same command does the rest"

@@ -4,7 +4,7 @@ import random
 from collections import deque
 from collections.abc import Iterator
 
-from ingest.clock import Clock, Even
+from ingest.collect.clock import Clock, Even
 
 # The exchange allows 300 connections in 5 minutes and bans whoever goes on.
 CONNECTS = 200

@@ -4,7 +4,7 @@ import click
 from loguru import logger
 
 from ingest.windows import Window
-from runner.build import Choice, build
+from runner.build.build import Choice, build
 from runner.config import Lake
 from runner.moments import iso
 

@@ -16,7 +16,7 @@ import aiohttp
 from loguru import logger
 
 from ingest.budget import Budget, Timer
-from ingest.clock import Clock
+from ingest.collect.clock import Clock
 from ingest.no_answer import NoAnswer as NoAnswer
 from ingest.no_answer import (
     Passing,

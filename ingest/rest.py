@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from loguru import logger
 
-from ingest.clock import FULL_SPEED
+from ingest.collect.clock import FULL_SPEED
 from ingest.http import Host, Refused, Unreachable
 
 TIME = "/api/v3/time"

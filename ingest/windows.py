@@ -5,11 +5,11 @@ from pathlib import Path
 
 from runner import catalog
 from runner.asking import ask
+from runner.build.publish import file_list
 from runner.config import Lake
-from runner.models import Models
+from runner.models.models import Models
 from runner.moments import DAY_US, day_of
 from runner.paths import encode, is_day
-from runner.publish import file_list
 
 # Older answers say nothing of what a source still has, save where the newest one ended.
 KEPT_DAYS = 31

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import duckdb
 
-from runner import sql_files
-from runner.models import Models
-from runner.stage import sql_error
+from runner.build.stage import sql_error
+from runner.models import sql_files
+from runner.models.models import Models
 
 # DuckDB opens a Parquet file twice: where a build replaces it in between, a read may fail, though
 # never be wrong, and is done once more.

@@ -14,12 +14,12 @@ from pathlib import Path
 import duckdb
 
 from runner import engine
+from runner.build.execute import prepare
+from runner.build.publish import literal, publish, scan, sql_text, steps, target
+from runner.build.stage import sql_error
 from runner.config import Lake
-from runner.execute import prepare
-from runner.models import Models
-from runner.publish import literal, publish, scan, sql_text, steps, target
-from runner.sql_files import Model
-from runner.stage import sql_error
+from runner.models.models import Models
+from runner.models.sql_files import Model
 
 # between statements of the catalog; no SQL holds it
 BETWEEN = ";\n--;--\n"

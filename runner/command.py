@@ -90,8 +90,8 @@ def build(ctx, dry_run, select, symbols, day, full_refresh, from_raw, threads, c
     from loguru import logger
 
     from runner import logs
-    from runner.build import Choice
-    from runner.build import build as run_build
+    from runner.build.build import Choice
+    from runner.build.build import build as run_build
     from runner.config import load
 
     lake = load(config_file)
@@ -117,7 +117,7 @@ def ls(config_file) -> None:
       lake ls
     """
     from runner.config import load
-    from runner.models import Models
+    from runner.models.models import Models
 
     models = Models(load(config_file))
     width = max(len(name) for name in (*models.models, *models.macros))
@@ -143,7 +143,7 @@ def graph(config_file) -> None:
       lake graph > graph.mmd
     """
     from runner.config import load
-    from runner.models import Models
+    from runner.models.models import Models
 
     models = Models(load(config_file))
     click.echo("graph LR")

@@ -61,7 +61,7 @@ def demo(folder: Path) -> None:
 def _give(folder: Path) -> None:
     """The tour itself, in a folder of its own."""
     from runner import logs
-    from runner.build import build
+    from runner.build.build import build
     from runner.config import load, with_flags
 
     started = time.monotonic()
@@ -105,7 +105,7 @@ def _give(folder: Path) -> None:
 
 def _collect(lake: "Lake", ws_url: str, rest_url: str) -> None:
     """Record a replayed market to its end."""
-    from ingest.collector import collect
+    from ingest.collect.collector import collect
 
     click.echo("2  Collecting it over a real WebSocket …")
     ended = collect(lake, ws_url=ws_url, rest_url=rest_url).ended
@@ -118,7 +118,7 @@ def _collect(lake: "Lake", ws_url: str, rest_url: str) -> None:
 
 def _repair(lake: "Lake") -> None:
     """Fetch by id what the lost connection cost, and show the certificate again."""
-    from ingest.repair import repair
+    from ingest.repair.repair import repair
 
     click.echo("6  Fetching them by their ids …")
     done = repair(lake)
@@ -131,7 +131,7 @@ def _repair(lake: "Lake") -> None:
 
 def _backfill(lake: "Lake") -> None:
     """Fetch the exchange's own minutes, which rule R7 then holds against ours."""
-    from ingest.backfill import backfill
+    from ingest.backfill.backfill import backfill
     from replay.market import DEFAULT_START
 
     click.echo("7  Fetching the exchange's own klines, to hold the bars against …")
@@ -164,9 +164,9 @@ def _refuse(folder: Path) -> None:
 
 def _validate(lake: "Lake", folder: Path) -> Path:
     """Ask all rules and print what they say; returns where the report lies."""
-    from runner import report
-    from runner.checked import Choice
-    from runner.validation import run
+    from runner.validation import report
+    from runner.validation.checked import Choice
+    from runner.validation.validation import run
 
     found = run(lake, Choice())
     click.echo(f"\n9  Can it be used? lake validate --config {folder}\n")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 import duckdb
 
-from runner.models import Models
+from runner.models.models import Models
 
 SETTINGS = """
 set threads = 1;

@@ -15,11 +15,11 @@ from pathlib import Path
 import duckdb
 
 from runner import catalog
+from runner.build.publish import sql_text
 from runner.catalog import BETWEEN, NOTED, STATEMENT
 from runner.files import replace, write_whole
-from runner.fingerprint import normalised
-from runner.models import Models
-from runner.publish import sql_text
+from runner.models.fingerprint import normalised
+from runner.models.models import Models
 
 STORAGE = "v1.0.0"
 OWN = "lake_catalog"

@@ -10,8 +10,8 @@ from typing import Literal
 
 from loguru import logger
 
-from runner import supervised
 from runner.config import Lake
+from runner.run import supervised
 
 Log = Literal["collector", "transformer", "validation", "run"]
 DAYS_KEPT = 14

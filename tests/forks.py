@@ -65,8 +65,9 @@ def _serve(orders: Iterable[str]) -> None:
     import sqlglot  # noqa: F401
 
     import lake  # noqa: F401
-    from ingest import collector  # noqa: F401
-    from runner import build, exchange, lake_db, logs  # noqa: F401
+    from ingest.collect import collector  # noqa: F401
+    from runner import lake_db, logs  # noqa: F401
+    from runner.build import build, exchange  # noqa: F401
 
     with Path(os.devnull).open() as nothing:
         for order in orders:

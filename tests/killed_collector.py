@@ -13,7 +13,7 @@ from pathlib import Path
 import lakes
 from campaign import Campaign
 
-from ingest.recover import recover
+from ingest.collect.recover import recover
 from replay.market import Market
 from replay.server import Exchange
 from runner.config import load

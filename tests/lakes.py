@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from raw_lines import DAY_US, EPOCH, MINUTE_US, SECOND_US, line, micros, session
 
 import lake
-from runner.build import Choice, Report, build
+from runner.build.build import Choice, Report, build
 from runner.config import load
 from runner.lease import replace_unread
 from runner.lock import hold

@@ -9,7 +9,7 @@ import lakes
 from lakes import DAY, MIDNIGHT, place, put, quote, trade
 from raw_lines import MINUTE_US, write_repairs
 
-from runner.packed import content, pack_of, read_index
+from runner.build.packed import content, pack_of, read_index
 
 SYMBOL = "SOLUSDT"
 OVER_US = MIDNIGHT + 31 * MINUTE_US

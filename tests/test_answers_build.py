@@ -56,7 +56,7 @@ def test_a_second_build_has_nothing_to_do(folder):
 
 def test_a_build_with_nothing_new_imports_no_engine(folder):
     script = (
-        "import sys; from pathlib import Path; from runner.build import build; "
+        "import sys; from pathlib import Path; from runner.build.build import build; "
         "from runner.config import load; report = build(load(Path(sys.argv[1]))); "
         "print(report.is_empty, {'duckdb', 'jinja2', 'sqlglot'} & set(sys.modules))"
     )

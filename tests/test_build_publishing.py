@@ -135,7 +135,7 @@ def test_two_builds_at_once_both_succeed_and_publish_the_same(two_days, tmp_path
 
 
 def test_a_build_that_finds_another_one_says_who_holds_the_lake(folder, monkeypatch):
-    monkeypatch.setattr("runner.build.BUILD_WAIT_S", 0)
+    monkeypatch.setattr("runner.build.build.BUILD_WAIT_S", 0)
     lakes.put(folder, "SOLUSDT", [trade("SOLUSDT", 95, MIDNIGHT + 150 * SECOND_US)])
     with hold(folder / "data" / "build.lock", "building this lake"):
         result = lakes.run(folder, "build")

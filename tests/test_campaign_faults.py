@@ -24,7 +24,7 @@ from live_market import SECOND_US, LiveMarket, held, log_lines, mounted
 from loguru import logger
 from trial_checks import Lake, agrees_with_the_oracle, check
 
-from ingest.buffer import Room
+from ingest.collect.buffer import Room
 
 # One of each kind, for the short form.
 FEW = (
@@ -199,8 +199,8 @@ def test_a_slow_disk_costs_trades_only_and_counts_them(tmp_path, monkeypatch):
     async def act(market):
         await market.sent(200)
         with monkeypatch.context() as slow:
-            slow.setattr("ingest.part.os.write", slow_write)
-            slow.setattr("ingest.part.os.fsync", slow_sync)
+            slow.setattr("ingest.collect.part.os.write", slow_write)
+            slow.setattr("ingest.collect.part.os.fsync", slow_sync)
             await market.sent(2500)
 
     summary, market = live_market.run(here, act, LiveMarket(0.001, 5), room=room)

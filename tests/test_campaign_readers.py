@@ -17,7 +17,8 @@ from campaign import Campaign
 from lakes import DAY, MIDNIGHT, NEXT_DAY, day_of, trade
 from raw_lines import SECOND_US
 
-from runner import lease, publish
+from runner import lease
+from runner.build import publish
 
 SYMBOLS = ("SOLUSDT", "BTCUSDT")
 FIRST_ID = 10_000

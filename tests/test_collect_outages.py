@@ -8,8 +8,8 @@ import pytest
 from wire import Wire, collect, events, ids, kline, lake, quote, rows, trade
 
 from ingest.backoff import Backoff
-from ingest.buffer import Room
-from ingest.clock import Clock
+from ingest.collect.buffer import Room
+from ingest.collect.clock import Clock
 from replay.market import Market
 from replay.recording import Recording
 from replay.rules import Rules
@@ -148,7 +148,7 @@ def test_a_connection_is_replaced_before_the_exchange_cuts_it_and_nothing_is_mis
 
 
 def test_a_connection_of_23_hours_is_replaced_unasked(tmp_path, monkeypatch):
-    monkeypatch.setattr("ingest.link.PLANNED_LIFE_S", 60)
+    monkeypatch.setattr("ingest.collect.link.PLANNED_LIFE_S", 60)
     source = Market(["XLMUSDT"], duration_s=100)
     here, summary, exchange = replayed(tmp_path / "lake", source, 50.0)
     assert [line["detail"] for line in events(here, "disconnected")][0] == "rolled over"
@@ -157,7 +157,7 @@ def test_a_connection_of_23_hours_is_replaced_unasked(tmp_path, monkeypatch):
 
 
 def test_a_shutdown_notice_opens_a_connection_before_the_old_one_is_closed(tmp_path, monkeypatch):
-    monkeypatch.setattr("ingest.connections.YOUNG_S", 0)
+    monkeypatch.setattr("ingest.collect.connections.YOUNG_S", 0)
     open_now, most = set(), []
 
     async def script(socket, number):
@@ -184,8 +184,8 @@ def test_a_shutdown_notice_opens_a_connection_before_the_old_one_is_closed(tmp_p
 
 
 def test_no_data_after_subscribing_means_connect_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("ingest.pulse.PATIENCE_S", 0.2)
-    monkeypatch.setattr("ingest.pulse.FIRST_DATA_S", 0.2)
+    monkeypatch.setattr("ingest.collect.pulse.PATIENCE_S", 0.2)
+    monkeypatch.setattr("ingest.collect.pulse.FIRST_DATA_S", 0.2)
 
     async def script(socket, number):
         if number > 1:

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from wire import SECOND_US, Wire, events, ids, lake, quote, trade
 
-from ingest.meter import Meter, latency_line
-from ingest.recover import recover
-from ingest.table import HEADINGS, row
+from ingest.collect.meter import Meter, latency_line
+from ingest.collect.recover import recover
+from ingest.collect.table import HEADINGS, row
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and limits of POSIX")
-COLLECT = [sys.executable, "-c", "from ingest.command import collect; collect()"]
+COLLECT = [sys.executable, "-c", "from ingest.collect.command import collect; collect()"]
 # The limit on a file's size stands for a full disk; it is lifted when the test says so.
 ON_A_FULL_DISK = """
 import resource, signal, sys

@@ -252,8 +252,8 @@ def test_a_refused_subscription_is_tried_again_on_a_new_connection(tmp_path, rep
 
 
 def test_a_subscription_without_a_reply_is_tried_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("ingest.link.REPLY_S", 0.3)
-    monkeypatch.setattr("ingest.link.LEAST_REPLY_S", 0.3)
+    monkeypatch.setattr("ingest.collect.link.REPLY_S", 0.3)
+    monkeypatch.setattr("ingest.collect.link.LEAST_REPLY_S", 0.3)
 
     async def script(socket, number):
         await socket.close(4000)

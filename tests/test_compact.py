@@ -27,7 +27,7 @@ from sealed_lakes import (
 )
 from test_build_editing import override
 
-from runner.packed import content, read_index
+from runner.build.packed import content, read_index
 
 
 @pytest.fixture(scope="module")

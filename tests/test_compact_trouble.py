@@ -10,11 +10,11 @@ from lakes import DAY, MIDNIGHT, NEXT_DAY, put, quote, trade
 from raw_lines import DAY_US, MINUTE_US
 from sealed_lakes import OVER_US, PACK, SYMBOL, archived, compact, copy, make_over, raw_of
 
-from runner.build import build
-from runner.compact import Compacted, seal_symbols
+from runner.build.build import build
+from runner.build.inventory import look
+from runner.build.packed import content, pack, read_index
 from runner.config import load
-from runner.inventory import look
-from runner.packed import content, pack, read_index
+from runner.seal.compact import Compacted, seal_symbols
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from browser import until
 from dashboards import free_port, needs_server
 
-from runner import dashboard
+from runner.dashboard import dashboard
 
 
 def start(folder, port: int):

@@ -8,9 +8,9 @@ import duckdb
 import lakes
 import pytest
 
-from runner import dashboard_box as box
 from runner.config import load
-from runner.models import Models
+from runner.dashboard import box
+from runner.models.models import Models
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from lakes import NOON
 from raw_answers import give_all
 from raw_lines import SECOND_US
 
-from runner import health
 from runner.config import load
+from runner.health import health
 
 pytestmark = needs_browser
 EMPTY = {

@@ -12,7 +12,7 @@ from futures_wire import DAY_MS, FIVE_MINUTES_MS, HOUR_MS, Futures, funding, int
 from loopback import finish, run, start
 from raw_lines import micros
 
-from ingest.derivatives_pages import flaw, times_of
+from ingest.derivatives.pages import flaw, times_of
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 NOW_MS = micros("2025-10-20T12:07:30Z") // 1000

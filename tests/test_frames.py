@@ -8,7 +8,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.utils import accept_key
 
-from ingest.frames import Socket
+from ingest.collect.frames import Socket
 
 TEXT, BINARY, PING, CLOSE = 0x81, 0x82, 0x89, 0x88
 LAST_MORE, FIRST_TEXT = 0x80, 0x01

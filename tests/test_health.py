@@ -15,14 +15,14 @@ from raw_lines import SECOND_US, session
 
 from ingest import status
 from ingest.status import Status, Symbol, machine_us
-from runner import health, health_report
 from runner.config import load
-from runner.health import DEGRADED, ERROR, HEALTHY
-from runner.health_feed import Feed
-from runner.health_figures import measured
-from runner.health_judge import Seen, collector_status, judged
-from runner.jobs import Job, Kind
-from runner.run_clock import SourceClock
+from runner.health import health, report
+from runner.health.feed import Feed
+from runner.health.figures import measured
+from runner.health.health import DEGRADED, ERROR, HEALTHY
+from runner.health.judge import Seen, collector_status, judged
+from runner.run.clock import SourceClock
+from runner.run.jobs import Job, Kind
 
 WELL = Seen(is_running=True, told_s=1.0, up_s=500.0, silent_s=0.4, has_data=True, limit_s=60.0)
 CONFIG = "exchanges: [{name: binance, symbols: [SOLUSDT, XRPUSDT]}]\n"
@@ -126,7 +126,7 @@ def test_every_other_flaw_degrades_a_lake_and_is_told(lake, flaw, why):
     flaw(found)
     verdict, reasons = judged(lake, found, WELL)
     assert verdict == DEGRADED and len(reasons) == 1 and reasons[0].startswith(why)
-    page = health_report.markdown(lake, health.blank(lake, verdict, reasons[0]))
+    page = report.markdown(lake, health.blank(lake, verdict, reasons[0]))
     assert page.startswith("# Health: DEGRADED\n")
 
 
@@ -252,7 +252,7 @@ def test_before_anything_is_built_what_cannot_be_known_is_not_guessed(tmp_path):
     found = measured(lake)
     assert found["raw_count_today"] == found["parquet_1s_rows_today"] == 0
     assert found.get("last_latency_p50_ms") is None and found.get("days_left") is None
-    page = health_report.markdown(lake, health.blank(lake, HEALTHY, "x"))
+    page = report.markdown(lake, health.blank(lake, HEALTHY, "x"))
     assert "Not counted yet." in page
 
 
@@ -271,7 +271,7 @@ def test_a_template_of_the_lakes_own_that_is_at_fault_hides_nothing(lake):
     own = lake.folder / "reports" / "health.md.jinja"
     own.parent.mkdir()
     own.write_text("{{ health.status }} {{ nothing.at_all }}", encoding="utf-8")
-    page = health_report.markdown(lake, health.blank(lake, ERROR, "the feed is dead"))
+    page = report.markdown(lake, health.blank(lake, ERROR, "the feed is dead"))
     assert page.startswith("# Health: ERROR\n\nthe feed is dead.")
     assert "reports/health.md.jinja is at fault: 'nothing' is undefined" in page
 
@@ -279,7 +279,7 @@ def test_a_template_of_the_lakes_own_that_is_at_fault_hides_nothing(lake):
 def test_readers_never_see_half_a_heartbeat(lake):
     found = record(lake)
     found.reason, found.others = "x", ["x" * 10_000] * 20
-    health_report.write(lake, found)
+    report.write(lake, found)
     done = threading.Event()
     seen: list[int] = []
 
@@ -294,7 +294,7 @@ def test_readers_never_see_half_a_heartbeat(lake):
     reader.start()
     for number in range(60):
         found.others = found.others[: 20 - number % 10]
-        health_report.write(lake, found)
+        report.write(lake, found)
     while len(seen) < 20 and reader.is_alive():
         time.sleep(0.01)
     done.set()

@@ -5,9 +5,9 @@ import lakes
 import pytest
 
 from runner import engine
+from runner.build.execute import prepare
 from runner.config import load
-from runner.execute import prepare
-from runner.models import Models
+from runner.models.models import Models
 
 ONE = "-- One row.\n"
 SELECT = "select exchange, symbol, day, window_start from bars_1s\n"

@@ -1,4 +1,4 @@
-"""ingest/buffer.py, journal.py, part.py: which part a line goes to, and what a full disk does."""
+"""ingest/collect: which part a line goes to, and what a full disk does."""
 
 import errno
 import json
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest import part, unsealed
-from ingest.buffer import HOUR_US, Lane, Room
-from ingest.journal import Journal, wait_until
+from ingest.collect import part, unsealed
+from ingest.collect.buffer import HOUR_US, Lane, Room
+from ingest.collect.journal import Journal, wait_until
 
 NAME = "binance/SOLUSDT"
 MINUTE_US = 60_000_000

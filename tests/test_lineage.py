@@ -11,8 +11,8 @@ from lakes import NOON, quote, trade
 from raw_lines import SECOND_US
 
 from runner.config import load
-from runner.lineage import Lineage, ends, followed
-from runner.models import Models
+from runner.lineage.lineage import Lineage, ends, followed
+from runner.models.models import Models
 
 SYMBOL = "SOLUSDT"
 

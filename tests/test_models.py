@@ -11,7 +11,7 @@ import sqlglot
 from lakes import ROOT
 
 from runner.config import load
-from runner.models import Models
+from runner.models.models import Models
 
 SQL = sorted((ROOT / "sql").glob("*/*.sql"))
 MACROS = sorted((ROOT / "macros").iterdir())

@@ -20,7 +20,7 @@ from sealed_lakes import (
 )
 from test_build_editing import override
 
-from runner.packed import pack
+from runner.build.packed import pack
 
 
 @pytest.fixture(scope="module")

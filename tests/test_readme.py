@@ -6,7 +6,7 @@ from pathlib import Path
 import lakes
 
 from runner.config import load
-from runner.models import Models
+from runner.models.models import Models
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

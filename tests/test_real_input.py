@@ -12,7 +12,7 @@ import lakes
 import pytest
 from lakes import CAPTURES
 
-from ingest.collector import collect
+from ingest.collect.collector import collect
 from runner.config import load
 
 pytestmark = pytest.mark.skipif(

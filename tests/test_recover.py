@@ -1,4 +1,4 @@
-"""ingest/recover.py: what a killed run left is sealed, and its ends are written."""
+"""ingest/collect/recover.py: what a killed run left is sealed, and its ends are written."""
 
 import json
 import shutil
@@ -9,8 +9,8 @@ import pytest
 import wire
 from wire import events, lake, rows
 
-from ingest import recover
-from ingest.recover import Recovered
+from ingest.collect import recover
+from ingest.collect.recover import Recovered
 from runner.lock import hold
 
 DAY = "2025-10-20"

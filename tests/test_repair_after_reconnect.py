@@ -11,9 +11,9 @@ import pytest
 import wire
 from loguru import logger
 
-from ingest.clock import Clock
-from ingest.collector import plan
-from ingest.repair_due import DueRepairs
+from ingest.collect.clock import Clock
+from ingest.collect.collector import plan
+from ingest.repair.due import DueRepairs
 from replay.market import Market
 from replay.server import Exchange
 from runner.config import load

@@ -14,11 +14,11 @@ import pytest
 from lakes import ROOT
 from raw_answers import give_klines
 
-from runner.checked import Checked, Choice
 from runner.config import load
-from runner.models import Models
+from runner.models.models import Models
 from runner.moments import microseconds
-from runner.rules import Result, check, label, rules
+from runner.validation.checked import Checked, Choice
+from runner.validation.rules import Result, check, label, rules
 
 RULES = sorted(path.stem for path in (ROOT / "sql" / "rules").glob("*.sql"))
 POISON = ["null", "'nan'::double", "'infinity'::double", "'-infinity'::double"]

@@ -18,11 +18,11 @@ from test_run_jobs import ENDLESS, own_sql
 
 from replay.market import Market
 from replay.server import Exchange
-from runner import run as run_module
 from runner.config import load
-from runner.health_record import record
+from runner.health.record import record
 from runner.lock import hold, is_held
-from runner.supervise import Supervisor
+from runner.run import run as run_module
+from runner.run.supervise import Supervisor
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 pytestmark = POSIX

@@ -14,13 +14,13 @@ from raw_lines import DAY_US, SECOND_US
 from test_health import told
 
 from ingest import status
-from runner import jobs, jobs_plan
 from runner.config import load, with_flags
-from runner.jobs import Job, Kind
-from runner.jobs_child import Ended, read
-from runner.jobs_plan import Plan
 from runner.lock import hold
-from runner.run_clock import SourceClock
+from runner.run import job_plan, jobs
+from runner.run.clock import SourceClock
+from runner.run.job_plan import Plan
+from runner.run.job_process import Ended, read
+from runner.run.jobs import Job, Kind
 
 MINUTE_US = 60 * SECOND_US
 ENDLESS = (
@@ -219,7 +219,7 @@ def test_without_network_a_day_is_sealed_all_the_same_after_some_tries(folder):
     plan, clock = plan_of(folder, lakes.MIDNIGHT + 60 * MINUTE_US)
     clock.at_us += 5 * MINUTE_US
     plan.close_day()
-    for _ in range(jobs_plan.TRIES):
+    for _ in range(job_plan.TRIES):
         assert due(plan, clock) == {"repair"}
         ended(plan, "repair", clock, code=1)
         clock.at_us += 10 * MINUTE_US

@@ -21,8 +21,8 @@ import pytest
 from click.testing import CliRunner
 
 import lake
-from runner import schedule_systemd, schedule_windows
-from runner.schedule_jobs import JOBS, KEPT_ALIVE, name, words
+from runner.schedule import systemd, windows
+from runner.schedule.jobs import JOBS, KEPT_ALIVE, name, words
 
 posix = pytest.mark.skipif(os.name == "nt", reason="systemd is of Linux, stand-ins have a shebang")
 
@@ -123,7 +123,7 @@ def files(folder: Path) -> dict[str, str]:
 def test_systemd_finds_no_fault_in_the_units(tmp_path, systemctl, home, folder):
     file = lakes.make(tmp_path / "lakes" / folder) / "config.yml"
     for jobs in (["run"], ["collect", "build", "compact"]):
-        schedule_systemd.install(file, jobs)
+        systemd.install(file, jobs)
         units = sorted(map(str, (home / "user").iterdir()))
         assert len(units) == {1: 1, 3: 5}[len(jobs)]
         done = subprocess.run(
@@ -140,7 +140,7 @@ def test_systemd_finds_no_fault_in_the_units(tmp_path, systemctl, home, folder):
 def test_a_unit_starts_the_command_of_its_job_whatever_the_folder_is_called(tmp_path, folder):
     file = tmp_path / folder / "config.yml"
     for job in JOBS:
-        text = schedule_systemd.shown(file, [job])
+        text = systemd.shown(file, [job])
         command = re.search("^ExecStart=(.*)$", text, re.MULTILINE)[1]
         assert shlex.split(command.removeprefix(":").replace("%%", "%")) == words(file, job)
         assert command.startswith(":") == ("$" in command)
@@ -170,7 +170,7 @@ def test_install_once_more_disturbs_nothing_and_a_change_restarts_what_it_touche
     lake_folder, systemctl, home
 ):
     file = lake_folder / "config.yml"
-    schedule_systemd.install(file, ["run"])
+    systemd.install(file, ["run"])
     assert [call.split()[1] for call in calls(systemctl)] == [
         "daemon-reload",
         "daemon-reload",
@@ -179,20 +179,20 @@ def test_install_once_more_disturbs_nothing_and_a_change_restarts_what_it_touche
     ]
     [unit] = (home / "user").iterdir()
     before = unit.stat().st_mtime_ns
-    said = schedule_systemd.install(file, ["run"])
+    said = systemd.install(file, ["run"])
     assert unit.stat().st_mtime_ns == before and said[0].startswith("as it was")
     assert "restart" not in " ".join(calls(systemctl))
     unit.write_text("[Service]\n")
-    schedule_systemd.install(file, ["run"])
+    systemd.install(file, ["run"])
     assert f"--user restart {unit.name}" in calls(systemctl)
 
 
 @posix
 def test_what_is_not_asked_for_any_more_goes(lake_folder, systemctl, home):
     file = lake_folder / "config.yml"
-    schedule_systemd.install(file, ["collect", "build", "compact"])
+    systemd.install(file, ["collect", "build", "compact"])
     calls(systemctl)
-    said = schedule_systemd.install(file, ["run"])
+    said = systemd.install(file, ["run"])
     assert [path.name for path in (home / "user").iterdir()] == [f"{name(file, 'run')}.service"]
     assert sum(line.startswith("removed: ") for line in said) == 3
     done = calls(systemctl)
@@ -204,9 +204,9 @@ def test_what_is_not_asked_for_any_more_goes(lake_folder, systemctl, home):
 @posix
 def test_removal_leaves_nothing_and_the_other_lakes_alone(tmp_path, systemctl, home):
     one, other = (lakes.make(tmp_path / place / "lake") / "config.yml" for place in "ab")
-    schedule_systemd.install(other, ["run"])
+    systemd.install(other, ["run"])
     before = files(home)
-    schedule_systemd.install(one, ["build"])
+    systemd.install(one, ["build"])
     (home / "timers").mkdir()
     stamp = home / "timers" / f"stamp-{name(one, 'build')}.timer"
     stamp.write_text("")  # where systemd notes when the timer was last due
@@ -224,7 +224,7 @@ def test_without_a_session_of_systemd_nothing_is_written_and_the_way_out_is_name
     lake_folder, systemctl, home, monkeypatch, command
 ):
     if command == "remove":
-        schedule_systemd.install(lake_folder / "config.yml", ["run"])
+        systemd.install(lake_folder / "config.yml", ["run"])
     before = files(home)
     body = "sys.exit('Failed to connect to bus: No medium found')\n"
     program(systemctl, monkeypatch, "systemctl", body)
@@ -259,13 +259,13 @@ def test_systemd_itself_starts_a_job_and_forgets_it(tmp_path):
     unit = name(file, "build")
     ask = ["systemctl", "--user", "show", "--value", "--property"]
     try:
-        schedule_systemd.install(file, ["build"])
+        systemd.install(file, ["build"])
         subprocess.run(["systemctl", "--user", "start", f"{unit}.service"], check=True)
         assert (file.parent / "lake.db").exists()
         next_time = subprocess.check_output([*ask, "NextElapseUSecRealtime", f"{unit}.timer"])
         assert b":" in next_time
     finally:
-        schedule_systemd.remove(file)
+        systemd.remove(file)
     for kind in ("timer", "service"):
         assert subprocess.check_output([*ask, "LoadState", f"{unit}.{kind}"]) == b"not-found\n"
 
@@ -345,7 +345,7 @@ WINDOWS = [
 def test_a_task_is_as_task_schedulers_schema_wants_it_and_starts_its_job(schtasks, path):
     file = Path(path)
     for job in JOBS:
-        text = schedule_windows.shown(file, [job])
+        text = windows.shown(file, [job])
         text = text[text.index("<?xml") : text.index("\nThen:")]
         root = ElementTree.fromstring(text.encode("utf-16"))
         assert root.tag == f"{NS}Task" and root.attrib == {"version": "1.3"}
@@ -363,12 +363,12 @@ def test_a_task_is_as_task_schedulers_schema_wants_it_and_starts_its_job(schtask
 @posix
 def test_tasks_are_registered_started_and_taken_away_again(schtasks, tmp_path):
     file, other = tmp_path / "lake" / "config.yml", tmp_path / "other" / "lake" / "config.yml"
-    schedule_windows.install(other, ["run"])
+    windows.install(other, ["run"])
     others = set((schtasks / "tasks").iterdir())
-    schedule_windows.install(file, ["collect", "build", "compact"])
+    windows.install(file, ["collect", "build", "compact"])
     calls(schtasks)
     for _ in range(2):
-        schedule_windows.install(file, ["run"])
+        windows.install(file, ["run"])
     [task] = set((schtasks / "tasks").iterdir()) - others
     assert task.name == name(file, "run")
     ElementTree.fromstring(task.read_bytes())
@@ -377,8 +377,8 @@ def test_tasks_are_registered_started_and_taken_away_again(schtasks, tmp_path):
     assert done.index(f"/End /TN {name(file, 'collect')}") < done.index(
         f"/Delete /TN {name(file, 'collect')} /F"
     )
-    assert schedule_windows.remove(file) == [f"removed: {task.name}"]
-    assert schedule_windows.remove(file) == ["nothing of this lake is scheduled"]
+    assert windows.remove(file) == [f"removed: {task.name}"]
+    assert windows.remove(file) == ["nothing of this lake is scheduled"]
     assert set((schtasks / "tasks").iterdir()) == others
 
 
@@ -386,19 +386,19 @@ def test_tasks_are_registered_started_and_taken_away_again(schtasks, tmp_path):
 def test_a_task_that_windows_refuses_is_told_with_the_way_out(schtasks, tmp_path, monkeypatch):
     program(schtasks, monkeypatch, "schtasks", "sys.exit('ERROR: Access is denied.')\n")
     with pytest.raises(click.ClickException, match=r"Access is denied.*as administrator"):
-        schedule_windows.install(tmp_path / "config.yml", ["run"])
+        windows.install(tmp_path / "config.yml", ["run"])
 
 
 @posix
 def test_a_machine_without_schtasks_is_told_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(click.ClickException, match="schtasks was not found"):
-        schedule_windows.remove(tmp_path / "config.yml")
+        windows.remove(tmp_path / "config.yml")
 
 
 def test_a_folder_whose_name_windows_would_change_is_refused():
     with pytest.raises(click.ClickException, match="between two %"):
-        schedule_windows.shown(Path(r"C:\%TEMP%\lake\config.yml"), ["run"])
+        windows.shown(Path(r"C:\%TEMP%\lake\config.yml"), ["run"])
 
 
 # both
@@ -439,7 +439,7 @@ def test_a_template_of_the_lakes_own_goes_before_the_shipped_one(lake_folder):
     own = lake_folder / "reports" / "schedule"
     own.mkdir(parents=True)
     (own / "service.jinja").write_text("[Service]\nExecStart={{ command }}\nMemoryMax=2G\n")
-    assert "MemoryMax=2G" in schedule_systemd.shown(lake_folder / "config.yml", ["run"])
+    assert "MemoryMax=2G" in systemd.shown(lake_folder / "config.yml", ["run"])
     (own / "service.jinja").write_text("{{ comand }}")
     with pytest.raises(click.ClickException, match="service.jinja.*comand"):
-        schedule_systemd.shown(lake_folder / "config.yml", ["run"])
+        systemd.shown(lake_folder / "config.yml", ["run"])

@@ -128,14 +128,14 @@ def test_the_same_data_gives_the_same_bytes_and_the_same_manifest(two_days, tmp_
 def test_the_bytes_depend_neither_on_threads_nor_on_how_rows_are_run_together(
     two_days, tmp_path, monkeypatch
 ):
-    from runner import slice_query, slicing
+    from runner.slices import query, slicing
 
     (tmp_path / "one").mkdir()
     take(two_days, tmp_path / "a.parquet", *SOURCES["bars 1s"], *ALL_DAYS)
     monkeypatch.setattr(slicing, "SETTINGS", slicing.SETTINGS.replace("threads = 2", "threads = 1"))
     take(two_days, tmp_path / "one" / "a.parquet", *SOURCES["bars 1s"], *ALL_DAYS)
     assert sha256(tmp_path / "a.parquet") == sha256(tmp_path / "one" / "a.parquet")
-    monkeypatch.setattr(slice_query, "ROWS_AT_ONCE", 100)
+    monkeypatch.setattr(query, "ROWS_AT_ONCE", 100)
     take(two_days, tmp_path / "b.parquet", *SOURCES["bars 1s"], *ALL_DAYS)
     assert rows_of(tmp_path / "b.parquet") == rows_of(tmp_path / "a.parquet")
 

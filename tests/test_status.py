@@ -10,9 +10,9 @@ from test_health import CONFIG, record, told
 
 from ingest import status
 from ingest.status import machine_us
-from runner import health, health_report
 from runner.config import load
-from runner.health import DEGRADED, HEALTHY, STOPPED, iso
+from runner.health import health, report
+from runner.health.health import DEGRADED, HEALTHY, STOPPED, iso
 from runner.lock import hold
 
 
@@ -34,7 +34,7 @@ def beat(folder, verdict: str = HEALTHY, age_s: int = 0, **own) -> health.Health
     moment = iso((machine_us() // 1_000_000 - age_s) * 1_000_000)
     own = {"ts_utc": moment, "status": verdict, "reason": "x", "pid": os.getpid()} | own
     found = msgspec.structs.replace(found, **own)
-    health_report.write(lake, found)
+    report.write(lake, found)
     return found
 
 

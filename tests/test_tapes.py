@@ -18,7 +18,7 @@ import tapes
 from raw_lines import HOUR_US, MINUTE_US, line, micros, session, write_lines, write_repairs
 
 import lake
-from runner.build import build
+from runner.build.build import build
 from runner.config import load
 from runner.lock import hold
 

@@ -12,7 +12,7 @@ from lakes import MIDNIGHT, NOON, ROOT, trade
 from raw_lines import SECOND_US
 
 from runner.config import load
-from runner.models import Models
+from runner.models.models import Models
 
 ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
 MODELS = Models(load(ROOT))

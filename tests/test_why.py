@@ -11,8 +11,8 @@ from raw_lines import HOUR_US, SECOND_US, write, write_repairs
 from sealed_lakes import SYMBOL, bring_late
 from test_build_states import ODD, predecessor_lines, states_tape, us
 
+from runner.build.packed import content, read_index
 from runner.moments import iso
-from runner.packed import content, read_index
 
 
 def told(folder: Path, time_us: int, symbol: str = SYMBOL) -> dict:

@@ -15,7 +15,7 @@ from random import Random
 
 import wire
 
-from ingest.collector import Summary
+from ingest.collect.collector import Summary
 from replay.events import Event, Trade, text
 from replay.faults import GARBLES, Fault, parse
 from replay.klines import with_klines

@@ -15,7 +15,7 @@ from aiohttp import web
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from ingest import collector
+from ingest.collect import collector
 from runner.config import Lake, load
 
 SECOND_US = 1_000_000

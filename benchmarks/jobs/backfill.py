@@ -7,8 +7,8 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlencode
 
-from ingest import backfill
-from runner.build import Choice, build
+from ingest.backfill import backfill
+from runner.build.build import Choice, build
 from runner.config import load, with_flags
 
 DAY_MS = 86_400_000

@@ -5,8 +5,9 @@ import asyncio
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from ingest import binance, collector
-from ingest.link import Socket
+from ingest import binance
+from ingest.collect import collector
+from ingest.collect.link import Socket
 from runner.config import load
 
 

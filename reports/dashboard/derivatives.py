@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import charts, page
-from runner.dashboard_lake import Viewer
+from runner.dashboard.lake import Viewer
 
 
 def draw(viewer: Viewer) -> None:

@@ -4,8 +4,8 @@ import msgspec
 import streamlit as st
 
 from dashboard import page
-from runner import health_now
-from runner.dashboard_lake import Viewer
+from runner.dashboard.lake import Viewer
+from runner.health import now
 
 COLOURS = {"HEALTHY": "success", "DEGRADED": "warning", "ERROR": "error", "STOPPED": "warning"}
 PARTS = (
@@ -30,7 +30,7 @@ def draw(viewer: Viewer) -> None:
 
 def _verdict(viewer: Viewer) -> None:
     """What `lake status` says: the last heartbeat, held against who really runs."""
-    told = health_now.now(viewer.lake)
+    told = now.now(viewer.lake)
     said = f"**{told.status}** {told.reason}  \n{told.mode}, as of {told.ts_utc}"
     getattr(st, COLOURS.get(told.status, "info"))(said)
     for other in told.others:

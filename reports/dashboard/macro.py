@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import charts, page
-from runner.dashboard_lake import Span, Viewer
+from runner.dashboard.lake import Span, Viewer
 
 MOST = 2_000
 WIDTHS = (("1 minute", 60), ("5 minutes", 300), ("15 minutes", 900), ("1 hour", 3600))

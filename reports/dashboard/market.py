@@ -5,7 +5,7 @@ import re
 import streamlit as st
 
 from dashboard import charts, page
-from runner.dashboard_lake import Span, Viewer
+from runner.dashboard.lake import Span, Viewer
 from runner.moments import SECOND_US, WIDTHS_US
 
 # So many candles fit on a screen and are drawn in a moment.

@@ -18,7 +18,7 @@ import streamlit as st
 from runner.answer import printed
 from runner.asking import Absent, Unreadable
 from runner.config import Lake, load
-from runner.dashboard_lake import Span, Viewer, microseconds
+from runner.dashboard.lake import Span, Viewer, microseconds
 from runner.moments import DAY_US, SECOND_US
 
 REFRESH = {"off": None, "15 s": 15, "30 s": 30, "1 min": 60, "5 min": 300}

@@ -9,7 +9,7 @@ import pyarrow as pa
 import streamlit as st
 
 from dashboard import charts, page
-from runner.dashboard_lake import Span, Viewer, microseconds
+from runner.dashboard.lake import Span, Viewer, microseconds
 from runner.moments import DAY_US
 
 VALIDATIONS = 50

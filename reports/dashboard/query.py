@@ -4,9 +4,9 @@ import duckdb
 import streamlit as st
 
 from dashboard import page
-from runner import dashboard_box as box
 from runner.asking import READS
-from runner.dashboard_lake import Viewer, catalog_state
+from runner.dashboard import box
+from runner.dashboard.lake import Viewer, catalog_state
 
 EXAMPLE = "from latest_price order by symbol"
 

@@ -1,0 +1,1 @@
+"""`lake backfill`: the exchange's official klines."""

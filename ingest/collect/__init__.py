@@ -1,0 +1,1 @@
+"""`lake collect`: from WebSocket messages to sealed raw files."""

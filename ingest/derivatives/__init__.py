@@ -1,0 +1,1 @@
+"""`lake derivatives`: funding rates and open interest."""

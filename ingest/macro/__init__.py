@@ -1,0 +1,1 @@
+"""`lake macro`: minutes of macro instruments from Yahoo."""

@@ -1,0 +1,1 @@
+"""`lake repair`: missing trades, fetched by their ids."""

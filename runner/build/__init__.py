@@ -1,0 +1,1 @@
+"""`lake build`: from raw lines and answers to published files."""

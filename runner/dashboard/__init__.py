@@ -1,0 +1,1 @@
+"""`lake dashboard`: the lake in the browser."""

@@ -1,0 +1,1 @@
+"""How a lake is: the heartbeat, the health report, `lake status`."""

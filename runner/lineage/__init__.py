@@ -1,0 +1,1 @@
+"""`lake lineage`: where a column comes from."""

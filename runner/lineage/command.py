@@ -1,0 +1,132 @@
+"""`lake lineage`: where a column comes from, as a tree or as a Mermaid graph."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.command import config_option
+
+if TYPE_CHECKING:  # it loads sqlglot, which no other command needs to wait for
+    from runner.lineage.lineage import End, Step
+
+
+@click.command("lineage", short_help="Show where a column comes from, down to the raw key.")
+@click.argument("column", metavar="RELATION[.COLUMN]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["tree", "mermaid"]),
+    default="tree",
+    show_default=True,
+    help="How it is drawn.",
+)
+@config_option
+def lineage(column: str, form: str, config_file: Path | None) -> None:
+    """Show where a column comes from: through every SQL file, down to the keys of raw lines.
+
+    What becomes part of its value is followed; what only decides which value it takes (a
+    condition, an order) stands behind it as `by …`. Without a column: all of the relation, briefly.
+
+    \b
+    Example:
+      lake lineage bars_1m.vwap
+      lake lineage bars_1m
+      lake lineage bars_1s.state --format mermaid > state.mmd
+    """
+    from runner.config import load
+    from runner.lineage.lineage import Lineage
+    from runner.models.models import Models
+
+    models = Models(load(config_file))
+    name, _, asked = column.partition(".")
+    names = [one.name for one in models.models.values() if not (one.is_rule or one.is_check)]
+    _refuse_unknown("relation", name, names)
+    found = Lineage(models)
+    columns = found.columns(name)
+    if asked:
+        _refuse_unknown(f"column of {name}", asked, columns)
+    steps = [found.step(name, one) for one in ([asked] if asked else columns)]
+    drawn = _tree(steps[0]) if asked else _brief(steps)
+    for line in _mermaid(steps) if form == "mermaid" else drawn:
+        click.echo(line)
+
+
+def _refuse_unknown(kind: str, name: str, known: list[str]) -> None:
+    from runner.build.build import did_you_mean
+
+    if name not in known:
+        hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+        raise click.BadParameter(f"{name!r} is no {kind}{hint}", param_hint="RELATION[.COLUMN]")
+
+
+def _brief(steps: list["Step"]) -> Iterator[str]:
+    """A line a column: what its values are in the raw."""
+    width = max(len(step.column) for step in steps)
+    for step in steps:
+        yield f"{step.column:{width}}  {_from(step)}"
+
+
+def _from(step: "Step") -> str:
+    from runner.lineage.lineage import ends, followed
+
+    return ", ".join(sorted(end.text for end in ends(step, followed) if end.kind != "kept"))
+
+
+def _tree(step: "Step") -> Iterator[str]:
+    """A column with what it is made of below it; what stands there twice is drawn once."""
+    yield from _branch(step, "", "", set())
+    yield f"from: {_from(step)}"
+
+
+def _branch(part: "Step | End", head: str, indent: str, drawn: set[str]) -> Iterator[str]:
+    from runner.lineage.lineage import End, followed
+
+    if isinstance(part, End):
+        yield f"{head}{part.text}"
+        return
+    below = followed(part)
+    files = [f"sql/{part.model.layer}/{part.model.path.name}"]
+    files += [f"macros/{name}.sql" for name in part.macros]
+    by = sorted(_name(one) for one in part.deciding if one not in below)
+    told = [part.name, ", ".join(files), *([f"by {', '.join(by)}"] if by else [])]
+    if part.name in drawn:
+        yield f"{head}{part.name}  (as above)"
+        return
+    drawn.add(part.name)
+    yield head + "  ".join(told)
+    for number, one in enumerate(below, 1):
+        corner, line = ("└─ ", "   ") if number == len(below) else ("├─ ", "│  ")
+        yield from _branch(one, indent + corner, indent + line, drawn)
+
+
+def _name(part: "Step | End") -> str:
+    from runner.lineage.lineage import End
+
+    return part.text if isinstance(part, End) else part.name
+
+
+def _mermaid(steps: list["Step"]) -> Iterator[str]:
+    """A graph of the same; a dotted line is from what only decides."""
+    from runner.lineage.lineage import End, followed
+
+    yield "graph LR"
+    edges, seen, queue = [], set(), list(steps)
+    names = [_name(step) for step in steps]
+    while queue:
+        step = queue.pop(0)
+        if isinstance(step, End) or step.name in seen:
+            continue
+        seen.add(step.name)
+        below = followed(step)
+        for part in [*below, *step.deciding]:
+            names.append(_name(part))
+            arrow = "-->" if part in step.values else "-.->"
+            edges.append((_name(part), arrow, step.name))
+        queue += below
+    numbers = {name: f"n{number}" for number, name in enumerate(dict.fromkeys(names), 1)}
+    for name, number in numbers.items():
+        yield f'  {number}["{name.replace(chr(34), "#quot;")}"]'
+    for part, arrow, name in dict.fromkeys(edges):
+        yield f"  {numbers[part]} {arrow} {numbers[name]}"

@@ -1,0 +1,262 @@
+"""The SQL files of a lake: the directory is the registry, the SQL itself says what reads what.
+
+A model is one file of sql/<layer>/, its name the relation's name. A file of the lake's own sql/ or
+macros/
+replaces the shipped file of the same path; a new one adds.
+"""
+
+import functools
+import hashlib
+import re
+from pathlib import Path
+
+import click
+import jinja2
+
+from runner.config import SHIPPED, Lake
+from runner.models import remembered
+from runner.models.fingerprint import normalised
+from runner.models.sql_files import Model, check_macro, files, model, read
+from runner.models.sql_text import tables_read
+
+TICKS = {"trades", "quotes"}
+
+# What a template's own expressions raise: {{ 1 / 0 }}, {{ "a" + 1 }}, a macro that calls itself.
+TEMPLATE_ERRORS = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+# What the runner fills in for one unit of work; a fingerprint leaves these unexpanded. (`tf` and
+# `width_us` are those of the bars that rules check; the catalog lets newest() open fewer files.)
+UNIT = {
+    "exchange": "{exchange}",
+    "symbol": "{symbol}",
+    "ticker": "{ticker}",
+    "interval": "1m",
+    "day": "1970-01-01",
+    "file": "",
+    "kept": "",
+    "kept_until_us": 0,
+    "from_us": 0,
+    "to_us": 0,
+    "raw_files": "['{raw}']",
+    "complete_until_us": 0,
+    "has_copies": True,
+    "is_strict": False,
+    "tf": "1s",
+    "width_us": 1_000_000,
+    "newest": str,
+}
+
+
+class Models:
+    """All models and macros of a lake, rendered with its configuration.
+
+    A failing template raises ClickException with its file and line.
+    """
+
+    def __init__(self, lake: Lake):
+        self.lake = lake
+        roots = list(dict.fromkeys([lake.folder, SHIPPED]))
+        self.models = {path.stem: model(path) for path in files(roots, "sql", "*/*.sql")}
+        self.macros = {path.stem: path for path in files(roots, "macros", "*.sql")}
+        self.roots = roots
+        loader = jinja2.FileSystemLoader(roots)
+        self.jinja = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)
+        self.jinja.filters["structure"] = _structure
+        self.compiled = functools.cache(self.jinja.from_string)
+        self.known = remembered.recall(lake)
+        self._refuse_clashes()
+        for path in self.macros.values():
+            check_macro(path)
+
+    def _refuse_clashes(self) -> None:
+        """No name and no place of files may be taken twice."""
+        for name in sorted(set(self.models) & set(self.macros)):
+            raise click.ClickException(
+                f"{self.macros[name]}: a relation is called {name} too; rename one of them"
+            )
+        places: dict[str, Path] = {}
+        for one in self.stored():
+            place = one.file.lower()
+            if place in places:
+                raise click.ClickException(
+                    f"{one.path}: its files would lie where those of {places[place]} do; "
+                    "give `-- file:` another path"
+                )
+            places[place] = one.path
+
+    def __getitem__(self, name: str) -> Model:
+        return self.models[name]
+
+    def stored(self) -> list[Model]:
+        """The models whose rows are published as files."""
+        return [model for model in self.models.values() if model.file]
+
+    def is_own(self, path: Path) -> bool:
+        """Whether a file is the lake's own, in place of a shipped one or beside them."""
+        return self.lake.folder != SHIPPED and path.is_relative_to(self.lake.folder)
+
+    def file(self, name: str) -> Path:
+        """The lake's own file of a path, else the shipped one."""
+        return next((root / name for root in self.roots if (root / name).exists()), Path(name))
+
+    def render(self, name: str, **unit) -> str:
+        """The SQL of a model for one unit of work; what a unit leaves out is a placeholder."""
+        model = self.models[name]
+        columns = {}
+        if name == "bar_hours":
+            columns["trade_columns"] = self.columns_read("trades")
+            columns["quote_columns"] = self.columns_read("quotes")
+        return self.rendered(model.path, model.text, **columns, **unit)
+
+    def rendered(self, path: Path, text: str, **values) -> str:
+        """A template of the file `path`, with the configuration and these values filled in."""
+        config = self.lake.config
+        sections = {key: getattr(config, key) for key in config.__struct_fields__}
+        try:
+            template = self.compiled(text)
+            stored = self.stored()
+            return template.render({**UNIT, "stored": stored, **sections, **values}).strip()
+        except TEMPLATE_ERRORS as error:
+            line = getattr(error, "lineno", None) or _line_of(error)
+            why = getattr(error, "message", None) or error
+            raise click.ClickException(f"{path}, line {line}: {why}") from error
+
+    def reads(self, name: str) -> frozenset[str]:
+        """The relations of this lake that a model names, itself excluded."""
+        if name not in self.known.reads:
+            sql = self.render(name)
+            key = hashlib.sha256(sql.encode()).hexdigest()
+            if key not in self.known.tables:
+                self.known.tables[key] = tables_read(self.models[name].path, sql)
+            found = set(self.known.tables[key]) & set(self.models) - {name}
+            self.known.reads[name] = sorted(found)
+        return frozenset(self.known.reads[name])
+
+    def save(self) -> None:
+        """Keep what was found out about the SQL for the next command."""
+        remembered.keep(self.lake, self.known)
+
+    def chain(self, name: str) -> list[str]:
+        """The models whose SQL makes a relation: itself and what it reads, down to stored
+        relations.
+        """
+        seen, queue = [], [name]
+        while queue:
+            model = queue.pop()
+            if model in seen:
+                continue
+            seen.append(model)
+            queue += [read for read in self.reads(model) if not self.models[read].file]
+        return sorted(seen)
+
+    def readers(self, name: str) -> set[str]:
+        """The relations that read a relation, directly or through others."""
+        direct = {model for model in self.models if name in self.reads(model)}
+        return direct.union(*(self.readers(model) for model in direct))
+
+    def fingerprint(self, name: str) -> dict[str, str]:
+        """File → hash of the SQL that makes a relation, macros included; comments and spaces do
+        not count. The template counts beside what it renders to, for its branches.
+        """
+        if name not in self.known.fingerprints:
+            self.known.fingerprints[name] = self._fingerprint(name)
+        return self.known.fingerprints[name]
+
+    def _fingerprint(self, name: str) -> dict[str, str]:
+        chain = {*self.chain(name), *self._ticks_read(name)}
+        texts = {self._file(model): self._text_of(model) for model in chain}
+        words = {word for text in texts.values() for word in re.findall(r"\w+", text)}
+        texts |= {f"macros/{macro}.sql": self._macro(macro) for macro in self._macros_of(words)}
+        return {
+            file: hashlib.sha256(text.encode()).hexdigest()[:12]
+            for file, text in sorted(texts.items())
+        }
+
+    def _ticks_read(self, name: str) -> set[str]:
+        """The tick relations that a relation of bars reads: made anew in its own units, from their
+        sources, so that their SQL is the bars' too.
+        """
+        reads = set().union(*(self.reads(model) for model in self.chain(name)))
+        return reads & TICKS if name == "bars_1s" else set()
+
+    def _file(self, name: str) -> str:
+        return f"sql/{self.models[name].layer}/{name}.sql"
+
+    def _text_of(self, name: str) -> str:
+        template = re.sub(r"\{#.*?#\}", "", self.models[name].text, flags=re.DOTALL)
+        return f"{normalised(self.render(name))} {normalised(template)}"
+
+    def sql_hash(self, name: str) -> str:
+        """Hash of one file's own SQL."""
+        return hashlib.sha256(self._text_of(name).encode()).hexdigest()[:12]
+
+    @functools.cache  # noqa: B019
+    def columns_read(self, relation: str) -> tuple[str, ...]:
+        """The columns of a tick relation that the bars read, of those that notes keep a hash of."""
+        words = set()
+        for name, one in self.models.items():
+            if one.layer == "bars" and relation in self.reads(name):
+                words |= set(re.findall(r"\w+", normalised(self.render(name))))
+        notes = self.models[{"trades": "trade_hours", "quotes": "quote_hours"}[relation]]
+        columns = dict.fromkeys(re.findall(r"(\w+)_hash\b", notes.text))
+        return tuple(column for column in columns if column in words)
+
+    def macro_sql(self) -> list[str]:
+        """All macros, those that others use first."""
+        names, done = sorted(self.macros), []
+        uses = {
+            name: self._macros_of(set(re.findall(r"\w+", self._macro(name)))) - {name}
+            for name in names
+        }
+        while len(done) < len(names):
+            ready = [name for name in names if name not in done and uses[name] <= set(done)]
+            if not ready:
+                raise click.ClickException(
+                    f"macros use each other in a circle: {sorted(set(names) - set(done))}"
+                )
+            done += ready
+        return [self._text(name) for name in done if not self._is_table_macro(name)]
+
+    def table_macro_sql(self) -> list[str]:
+        """The macros that return rows: they read views, so they come after these."""
+        return [self._text(name) for name in sorted(self.macros) if self._is_table_macro(name)]
+
+    def _is_table_macro(self, name: str) -> bool:
+        return bool(re.search(r"\) as table ", self._macro(name)))
+
+    def _text(self, name: str) -> str:
+        return read(self.macros[name])
+
+    def _macro(self, name: str) -> str:
+        return normalised(self._text(name))
+
+    def _macros_of(self, words: set[str]) -> set[str]:
+        found, queue = set(), set(self.macros) & words
+        while queue:
+            name = queue.pop()
+            found.add(name)
+            queue |= (set(self.macros) & set(re.findall(r"\w+", self._macro(name)))) - found
+        return found
+
+
+def _structure(columns: str) -> str:
+    """The columns of a raw line as the JSON structure that from_json takes."""
+    return "'" + re.sub(r"(\w+): '([^']+)'", r'"\1": "\2"', columns) + "'"
+
+
+def _line_of(error: Exception) -> int | str:
+    """The template line that an error of rendering comes from."""
+    trace, line = error.__traceback__, "?"
+    while trace:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

@@ -1,0 +1,1 @@
+"""`lake run`: jobs as processes of their own, day and night."""

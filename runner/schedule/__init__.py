@@ -1,0 +1,1 @@
+"""`lake schedule`: the system's own scheduler starts the lake."""

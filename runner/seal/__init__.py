@@ -1,0 +1,1 @@
+"""`lake compact` and `lake prune`: days that are over."""

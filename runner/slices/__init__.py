@@ -1,0 +1,1 @@
+"""`lake slice`: a stretch of the lake in one file, with its proof."""

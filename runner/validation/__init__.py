@@ -1,0 +1,1 @@
+"""`lake validate` and `lake check`: whether the data can be used."""

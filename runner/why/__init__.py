@@ -1,0 +1,1 @@
+"""`lake why`: one bar explained."""
