@@ -29,20 +29,33 @@ select
     '{{ symbol }}' as symbol,
     date '{{ day }}' as day,
     utc_time(second * 1000000) as window_start,
+    -- [quote asset] first price, by trade id; where nobody traded, the close before; NULL: dark
     if(is_known, coalesce(open, last_close), null)::double as open,
+    -- [quote asset] highest price; where nobody traded, the close before; NULL: dark
     if(is_known, coalesce(high, last_close), null)::double as high,
+    -- [quote asset] lowest price; where nobody traded, the close before; NULL: dark
     if(is_known, coalesce(low, last_close), null)::double as low,
+    -- [quote asset] last price, by trade id; where nobody traded, the close before; NULL: dark
     if(is_known, last_close, null)::double as close,
+    -- [base asset] sum of quantities; NULL: dark
     if(is_known, coalesce(volume_base, 0), null)::double as volume_base,
+    -- [quote asset] sum of price × quantity; NULL: dark
     if(is_known, coalesce(volume_quote, 0), null)::double as volume_quote,
+    -- [trades] how many; NULL: dark
     if(is_known, coalesce(trade_count, 0), null)::bigint as trade_count,
+    -- [quote asset] volume_quote / volume_base; where nobody traded, the close before; NULL: dark
     if(is_known, if(trade_count > 0, vwap, last_close::double), null) as vwap,
+    -- [quote asset] best bid at the end of the bar; NULL: no quote, or the stream was off
     if(is_quoted, bid, null)::double as bid,
+    -- [quote asset] best ask at the end of the bar; NULL: no quote, or the stream was off
     if(is_quoted, ask, null)::double as ask,
+    -- [quote asset] ask - bid; NULL: as bid and ask
     if(is_quoted, ask - bid, null)::double as spread,
+    -- [base asset] volume in which the buyer was the taker; NULL: dark
     if(is_known, coalesce(taker_buy_base, 0), null)::double as taker_buy_base,
+    -- [quote asset] the same as price × quantity; NULL: dark
     if(is_known, coalesce(taker_buy_quote, 0), null)::double as taker_buy_quote,
-    first_trade_id,
-    last_trade_id,
-    state
+    first_trade_id, -- smallest trade id; NULL: no trade is known
+    last_trade_id, -- largest trade id; NULL: no trade is known
+    state -- what is known of it: traded, quiet, partial or dark
 from known

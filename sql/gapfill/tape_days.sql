@@ -38,13 +38,16 @@ select
     '{{ exchange }}' as exchange,
     '{{ symbol }}' as symbol,
     date '1970-01-01' + recorded_days.day_number::integer as day,
-    traded.first_id,
-    traded.last_id,
-    coalesce(traded.count, 0) as count,
+    traded.first_id, -- smallest trade id of the day; NULL: no trade of it is known
+    traded.last_id, -- largest trade id of the day; NULL: no trade of it is known
+    coalesce(traded.count, 0) as count, -- [trades] that are here, each once
+    -- [trades] whose ids are not here, counted on the day of the trade before them
     coalesce(missed.missing, 0) as missing,
+    -- [lines] that told a trade once more
     coalesce(noted_certificates.duplicates, traded.duplicates, 0) as duplicates,
-    coalesce(traded.repaired, 0) as repaired,
-    coalesce(missed.absent_upstream, 0) as absent_upstream,
+    coalesce(traded.repaired, 0) as repaired, -- [trades] of count that were fetched by their ids
+    coalesce(missed.absent_upstream, 0) as absent_upstream, -- [ids] that the exchange itself lacks
+    -- complete: no trade of it can be missing; incomplete
     if(touched.day_number is null, 'complete', 'incomplete') as verdict
 from recorded_days
 left join traded using (day_number)

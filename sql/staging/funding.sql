@@ -14,9 +14,11 @@ select
     exchange,
     symbol,
     day,
-    funding_time,
-    rate_type,
+    funding_time, -- [UTC] when it was due, as the exchange stamps it
+    rate_type, -- Regular, or what else the exchange calls it
+    -- [fraction] of the position, paid by longs to shorts; below zero: by shorts
     funding_rate::double as funding_rate,
+    -- [quote asset] it was reckoned with; NULL: the exchange tells none, as of old ones
     mark_price::double as mark_price
 from versions
 qualify row_number() over (

@@ -14,17 +14,18 @@ select
     exchange,
     symbol,
     day,
-    interval,
-    open_time,
-    open::double as open,
-    high::double as high,
-    low::double as low,
-    close::double as close,
-    volume::double as volume,
-    close_time,
-    quote_volume::double as quote_volume,
-    trades,
+    interval, -- how long a kline is, such as 1m
+    open_time, -- [UTC] when it opens
+    open::double as open, -- [quote asset] first price
+    high::double as high, -- [quote asset] highest price
+    low::double as low, -- [quote asset] lowest price
+    close::double as close, -- [quote asset] last price
+    volume::double as volume, -- [base asset] how much was traded
+    close_time, -- [UTC] its last moment, a millisecond or microsecond before the next one opens
+    quote_volume::double as quote_volume, -- [quote asset] sum of price × quantity
+    trades, -- [trades] how many
+    -- [base asset] volume in which the buyer was the taker
     taker_base_vol::double as taker_base_vol,
-    taker_quote_vol::double as taker_quote_vol
+    taker_quote_vol::double as taker_quote_vol -- [quote asset] the same as price × quantity
 from versions
 qualify row_number() over (partition by open_time order by fetched_us desc, line desc, position desc) = 1

@@ -19,11 +19,11 @@ told as (
 select
     ticker,
     day,
-    ts,
-    open,
-    high,
-    low,
-    close,
-    volume
+    ts, -- [UTC] start of the minute
+    open, -- [as Yahoo quotes it] first price
+    high, -- [as Yahoo quotes it] highest price
+    low, -- [as Yahoo quotes it] lowest price
+    close, -- [as Yahoo quotes it] last price
+    volume -- [shares or contracts] traded, 0 for currencies; NULL: Yahoo tells none
 from told
 qualify row_number() over (partition by ts order by is_partial, fetched_us desc, line desc, position desc) = 1

@@ -42,13 +42,16 @@ steps as (
 select
     ticker,
     day,
-    ts,
+    ts, -- [UTC] start of the minute that was told otherwise
+    -- number of the change among those of the minute, from 1
     row_number() over (partition by ts order by fetched_us, line, position) as revision,
     {%- for name in values %}
+    -- {{ name }} as it had been told{{ '; NULL: Yahoo told none' if name == 'volume' }}
     before[{{ loop.index }}] as before_{{ name }},
+    -- {{ name }} as it was told then{{ '; NULL: Yahoo told none' if name == 'volume' }}
     {{ name }} as after_{{ name }},
     {%- endfor %}
-    utc_time(before_us) as before_fetched_at,
-    utc_time(fetched_us) as after_fetched_at
+    utc_time(before_us) as before_fetched_at, -- [UTC] when the old values were fetched
+    utc_time(fetched_us) as after_fetched_at -- [UTC] when the new values were fetched
 from steps
 where before_us is not null and before is distinct from row({{ values | join(', ') }})

@@ -14,8 +14,8 @@ select
     exchange,
     symbol,
     day,
-    measured_at,
-    open_interest::double as open_interest,
-    oi_usd::double as oi_usd
+    measured_at, -- [UTC] the moment that the exchange gives it for
+    open_interest::double as open_interest, -- [base asset] of all open contracts
+    oi_usd::double as oi_usd -- [US dollars] the same, as the exchange values it
 from versions
 qualify row_number() over (partition by measured_at order by fetched_us desc, line desc, position desc) = 1

@@ -15,12 +15,12 @@ select
     '{{ exchange }}' as exchange,
     '{{ symbol }}' as symbol,
     date '{{ day }}' as day,
-    update_id,
-    bid,
-    bid_qty,
-    ask,
-    ask_qty,
-    ts_event,
-    ts_recv
+    update_id, -- the order book's update id; in lakes without it, made of the time of receipt
+    bid, -- [quote asset] the best price that is bid
+    bid_qty, -- [base asset] how much is bid at it; NULL: raw of an older lake, without sizes
+    ask, -- [quote asset] the best price that is asked
+    ask_qty, -- [base asset] how much is offered at it; NULL: raw of an older lake, without sizes
+    ts_event, -- [UTC] when it was received, moved onto the exchange's clock
+    ts_recv -- [UTC] when this machine received it, by its own clock
 from once
 where ts_event >= utc_time({{ from_us }}) and ts_event < utc_time({{ to_us }})

@@ -8,11 +8,11 @@ with typed as (
 
 select
     '{{ exchange }}' as exchange,
-    '{{ symbol }}' as symbol,
+    '{{ symbol }}' as symbol, -- the folder that it lies in: a symbol, or _sessions or _answers
     date '{{ day }}' as day,
-    file,
-    line,
-    text,
+    file, -- the raw file; of answers, with its folders below the exchange's
+    line, -- its number in the file, from 1
+    text, -- the line, or the first bytes of one that is too long
     case
         when flaw is not null then flaw
         when symbol is distinct from '{{ symbol }}'

@@ -47,15 +47,22 @@ told as (
 select
     '{{ exchange }}' as exchange,
     (coalesce(told.connected_at, noted.connected_at, utc_time(conn)) at time zone 'UTC')::date as day,
-    conn,
+    conn, -- [µs] since 1970, when the connection opened: its name in raw lines
+    -- live or replay; NULL: the start of its run is not in the raw
     coalesce(told.mode, noted.mode) as mode,
+    -- [UTC] when it was open
     coalesce(told.connected_at, noted.connected_at, utc_time(conn)) as connected_at,
+    -- [UTC] when the exchange had confirmed its streams; NULL: it never did
     coalesce(told.subscribed_at, noted.subscribed_at) as subscribed_at,
-    coalesce(told.ended_at, noted.ended_at) as ended_at,
+    coalesce(told.ended_at, noted.ended_at) as ended_at, -- [UTC] when it ended; NULL: it has not
+    -- what ended it; NULL: it goes on, or its end was not written down
     coalesce(told.ended_by, noted.ended_by) as ended_by,
-    coalesce(told.symbols, noted.symbols) as symbols,
+    coalesce(told.symbols, noted.symbols) as symbols, -- what it was subscribed to; NULL: nothing
+    -- [µs] the exchange's clock minus this machine's, when it opened; NULL: not known
     coalesce(told.clock_offset_us, noted.clock_offset_us) as clock_offset_us,
+    -- when a symbol fell silent (symbol null: all) while the connection stood
     coalesce(told.stalls, noted.stalls, []) as stalls,
+    -- [messages] received and given up, as the disk did not take them in time
     greatest(coalesce(told.dropped_messages, 0), coalesce(noted.dropped_messages, 0)) as dropped_messages
 from told
 full join noted_sessions as noted using (conn)

@@ -15,12 +15,12 @@ select
     '{{ exchange }}' as exchange,
     '{{ symbol }}' as symbol,
     date '{{ day }}' as day,
-    trade_id,
-    price,
-    qty,
-    side,
-    ts_event,
-    ts_recv,
-    source
+    trade_id, -- the exchange's id: contiguous per symbol, which the proof rests on
+    price, -- [quote asset] of one base unit, as the exchange sent it
+    qty, -- [base asset] how much changed hands
+    side, -- the taker's: buy, or sell where the buyer was the maker
+    ts_event, -- [UTC] when it happened: trade time T of the exchange
+    ts_recv, -- [UTC] when this machine received or fetched it, by its own clock
+    source -- ws: heard on the stream, rest: fetched by its id
 from once
 where ts_event >= utc_time({{ from_us }}) and ts_event < utc_time({{ to_us }})
