@@ -17,12 +17,12 @@ select
     day,
     window_start,
     {%- for column in columns %}
-    {{ column }},
+    {{ column }}, -- NULL: never
     {%- endfor %}
-    bid,
-    ask,
-    spread,
-    'bars' as source
+    bid, -- NULL: no quote, the stream was off, or a kline
+    ask, -- NULL: no quote, the stream was off, or a kline
+    spread, -- NULL: as bid and ask
+    'bars' as source -- bars: our own; kline: the exchange's
 from complete
 union all
 select

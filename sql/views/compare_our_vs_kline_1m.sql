@@ -35,25 +35,29 @@ select
     day,
     window_start,
     {%- for name in ['open', 'high', 'low', 'close'] %}
-    our_{{ name }},
-    kline_{{ name }},
-    our_{{ name }} - kline_{{ name }} as {{ name }}_diff,
+    our_{{ name }}, -- [quote asset] {{ name }} of our bar; NULL: dark
+    kline_{{ name }}, -- [quote asset] {{ name }} of the kline
+    our_{{ name }} - kline_{{ name }} as {{ name }}_diff, -- [quote asset] ours minus theirs; NULL: dark
     {%- endfor %}
-    our_volume,
-    kline_volume,
+    our_volume, -- [base asset] volume_base of our bar; NULL: dark
+    kline_volume, -- [base asset] volume of the kline
+    -- [base asset] how far they are apart, whichever is larger; NULL: dark
     abs(our_volume - kline_volume) as volume_diff_abs,
+    -- [basis points] ours minus theirs, of theirs; NULL: dark, or theirs is 0
     (our_volume - kline_volume) / nullif(kline_volume, 0) * 10000 as volume_diff_bps,
     {%- for name in ['quote_volume', 'trade_count', 'taker_buy_base', 'taker_buy_quote'] %}
-    our_{{ name }},
-    kline_{{ name }},
-    our_{{ name }} - kline_{{ name }} as {{ name }}_diff,
+    {%- set unit = {'trade_count': 'trades', 'taker_buy_base': 'base asset'}.get(name, 'quote asset') %}
+    our_{{ name }}, -- [{{ unit }}] of our bar; NULL: dark
+    kline_{{ name }}, -- [{{ unit }}] of the kline
+    our_{{ name }} - kline_{{ name }} as {{ name }}_diff, -- [{{ unit }}] ours minus theirs; NULL: dark
     {%- endfor %}
     partial_seconds,
     dark_seconds,
+    -- equal; different; or incomplete: trades of our minute are not known
     case
         when not is_complete then 'incomplete'
         when differing = '' then 'equal'
         else 'different'
     end as verdict,
-    nullif(differing, '') as differing
+    nullif(differing, '') as differing -- which of the nine fields differ; NULL: none
 from paired

@@ -24,7 +24,9 @@ with legs as (
 select
     day,
     window_start,
-    dxy_synthetic({{ legs | join(', ') }}) as dxy_synthetic,
-    {{ legs | join(', ') }}
+    dxy_synthetic({{ legs | join(', ') }}) as dxy_synthetic, -- [index points] of the six below
+    {%- for leg, names in legs.items() %}
+    {{ leg }}{{ '' if loop.last else ',' }} -- close of {{ names | join(' or ') }}
+    {%- endfor %}
 from legs
 where dxy_synthetic is not null

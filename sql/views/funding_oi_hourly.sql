@@ -36,8 +36,10 @@ select
     hours.symbol,
     utc_day(epoch_us(hours.window_start)) as day,
     hours.window_start,
-    rates.funding_rate,
+    rates.funding_rate, -- NULL: before the first one that is known
+    -- NULL: not measured in the hour that ends there
     case when measured.measured_at > hours.window_start - interval 1 hour then measured.open_interest end as open_interest,
+    -- NULL: not measured in the hour that ends there
     case when measured.measured_at > hours.window_start - interval 1 hour then measured.oi_usd end as oi_usd
 from hours
 asof left join rates

@@ -3,8 +3,8 @@
 select
     exchange,
     symbol,
-    max(window_start) as window_start,
-    arg_max(close, window_start) as price,
+    max(window_start) as window_start, -- [UTC] start of the second
+    arg_max(close, window_start) as price, -- [quote asset] its close
     arg_max(struct_pack(price := bid), window_start).price as bid,
     arg_max(struct_pack(price := ask), window_start).price as ask,
     arg_max(state, window_start) as state

@@ -18,13 +18,14 @@ select
     days.exchange,
     days.symbol,
     days.day,
-    first_id,
-    last_id,
-    count,
-    missing,
-    duplicates,
-    repaired,
-    absent_upstream,
+    first_id, -- NULL: no trade of it is known
+    last_id, -- NULL: no trade of it is known
+    count, -- NULL: not recorded
+    missing, -- NULL: not recorded
+    duplicates, -- NULL: not recorded
+    repaired, -- NULL: not recorded
+    absent_upstream, -- NULL: not recorded
+    -- complete: no trade of it can be missing; incomplete; or not recorded
     coalesce(verdict, 'not recorded') as verdict
 from days
 left join tape_days
