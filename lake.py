@@ -6,6 +6,7 @@ import errno
 import signal
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 import click
@@ -121,17 +122,32 @@ for command in (
     cli.add_command(command)
 
 
-def connect(folder: Path | str | None = None):
-    """A DuckDB connection in memory with the lake's views (bars_1s, trades, tape …) and macros, in
-    UTC.
+def connect(folder: Path | str = "."):
+    """A DuckDB connection in memory, in UTC, with the lake's views (bars_1s, tape …) and macros.
 
-    `folder`: the lake's folder or its config.yml; by default the current one. It never opens
-    lake.db, so it blocks
-    neither a build nor a shell, and new data appears in it by itself.
+    `folder`: the lake's folder, its config.yml or its lake.db; by default the current folder. It
+    never opens lake.db, so it blocks neither a build nor a shell, and new data appears in it by
+    itself. FileNotFoundError where there is no lake, ValueError where its config.yml or its SQL is
+    wrong, each in one sentence; UserWarning where nothing was built yet.
     """
     from runner import catalog, config
 
-    return catalog.connect(config.load(Path(folder) if folder else None))
+    file = Path(folder).expanduser()
+    file = file.parent if file.name == "lake.db" else file
+    file = file / "config.yml" if file.is_dir() else file
+    if not file.exists():
+        raise FileNotFoundError(
+            f"there is no lake in {Path(folder).expanduser().absolute()}: name the folder of one, "
+            "lake.connect('my-lake'), or make one with `lake init`"
+        )
+    try:
+        here = config.load(file)
+        if not (here.base / catalog.NOTED).exists():
+            told = f"nothing was built in {here.base} yet, relations are empty: run `lake build`"
+            warnings.warn(told, stacklevel=2)
+        return catalog.connect(here)
+    except click.ClickException as error:
+        raise ValueError(error.message) from None
 
 
 if __name__ == "__main__":

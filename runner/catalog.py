@@ -6,7 +6,7 @@ prune files.
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from functools import partial
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -18,11 +18,15 @@ from runner.build.execute import prepare
 from runner.build.publish import literal, publish, scan, sql_text, steps, target
 from runner.build.stage import sql_error
 from runner.config import Lake
+from runner.models import words
 from runner.models.models import Models
 from runner.models.sql_files import Model
 
 # between statements of the catalog; no SQL holds it
 BETWEEN = ";\n--;--\n"
+# What follows are comments on columns, for lake.db alone: an in-memory connection, which every
+# command opens, would take a fifth longer to come up.
+COMMENTS = "\n--;;--\n"
 STATEMENT = re.compile(r"\bcreate\s+(?:or\s+replace\s+)?(view|macro)\s+(\w+)", re.IGNORECASE)
 # The catalog as SQL, as it was last built: an in-memory connection needs no more.
 NOTED = "catalog.sql"
@@ -40,9 +44,11 @@ def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
     if not text.startswith(_first_line(lake)):
         text = _made(Models(lake))
     con = duckdb.connect()
-    con.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
-    # an ASOF JOIN whose left side DuckDB thinks small becomes a nested loop
-    con.execute("set asof_loop_join_threshold = 0")
+    # an ASOF JOIN whose left side DuckDB thinks small becomes a nested loop; `global`: also for the
+    # cursors of this connection, which threads of a program use
+    for setting in ("TimeZone = 'UTC'", "asof_loop_join_threshold = 0"):
+        con.execute(f"set global {setting}")
+    con.execute("set enable_progress_bar = false")
     run_statements(con, text)
     return con
 
@@ -71,7 +77,7 @@ def _make(models: Models) -> str:
 
 def statements(con: duckdb.DuckDBPyConnection, models: Models, broken: Container[str] = ()) -> str:
     """The SQL that makes the catalog: macros, a view a stored relation, the views of sql/views,
-    table macros; without what is broken.
+    table macros, comments on columns; without what is broken.
     """
     whole = [model for name, model in models.models.items() if name not in broken]
     views = {
@@ -89,12 +95,25 @@ def statements(con: duckdb.DuckDBPyConnection, models: Models, broken: Container
         parts.append(f"create or replace view {name} as\n{views[name]}")
         parts.append(f"comment on view {name} is '{sql_text(models[name].sentence)}'")
     parts += models.table_macro_sql()
-    return BETWEEN.join(part.strip().rstrip(";") for part in parts)
+    text = BETWEEN.join(part.strip().rstrip(";") for part in parts)
+    return f"{text}{COMMENTS}{_comments(models, views)}"
+
+
+def _comments(models: Models, names: Iterable[str]) -> str:
+    """SQL that says of each column what `lake describe` does."""
+    return "".join(
+        f"""comment on column {name}."{column.replace('"', '""')}" is '{sql_text(told)}';\n"""
+        for name in names
+        for column, told in words.of(models, name).items()
+        if told.meaning
+    )
 
 
 def run_statements(con: duckdb.DuckDBPyConnection, text: str, models: Models | None = None) -> None:
-    """Execute a catalog; with models, an error names the SQL file."""
-    for statement in text.split(BETWEEN):
+    """Execute a catalog but for the comments on columns; with models, an error names the SQL
+    file.
+    """
+    for statement in text.partition(COMMENTS)[0].split(BETWEEN):
         try:
             con.execute(statement)
         except duckdb.Error as error:
