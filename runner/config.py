@@ -41,9 +41,14 @@ TESTING_CHILD = "LAKE_TESTING"
 
 @dataclass(frozen=True)
 class Lake:
-    """A lake: its settings in force and where it lies. All paths are absolute."""
+    """A lake: its settings in force and where it lies. All paths are absolute.
+
+    `written`: the settings without a command's options. SQL sees these only, so that what is built
+    does not depend on who builds it.
+    """
 
     config: Config
+    written: Config
     file: Path
     folder: Path
     base: Path
@@ -71,7 +76,7 @@ def load(path: Path | None = None, testing: bool = False) -> Lake:
     base = _absolute(file.parent, settings.general.base_path)
     _refuse_file(base)
     db = (base if testing else file.parent) / "lake.db"
-    return Lake(settings, file, file.parent, base, db, testing, MappingProxyType(origins))
+    return Lake(settings, settings, file, file.parent, base, db, testing, MappingProxyType(origins))
 
 
 def _refuse_file(base: Path) -> None:

@@ -9,8 +9,8 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote as quoted
@@ -20,8 +20,9 @@ from click.testing import CliRunner, Result
 from raw_lines import DAY_US, EPOCH, MINUTE_US, SECOND_US, line, micros, session
 
 import lake
+from runner.build import unchanged
 from runner.build.build import Choice, Report, build
-from runner.config import load
+from runner.config import Lake, load
 from runner.lease import replace_unread
 from runner.lock import hold
 
@@ -30,7 +31,9 @@ CAPTURES = ROOT.parent / "shared" / "data" / "binance"
 # The shell itself: the script of its name is a second process in front of it.
 DUCKDB = Path(duckdb_cli.__file__).with_name("duckdb.exe" if os.name == "nt" else "duckdb")
 SHOWN = ("parquet", "ticks", "tape")  # the folders of published files
-FOUND: list[bytes] = []  # work/models.json of the first lake that was built
+# What was found out about SQL, by its hash: work/models.json of the lakes that were built.
+FOUND: dict[str, bytes] = {}
+FETCHING = {"repair", "backfill", "macro", "derivatives"}  # commands that build too
 
 DAY = "2025-10-20"
 NEXT_DAY = "2025-10-21"
@@ -129,21 +132,26 @@ def make_two_days(folder: Path, symbols: Iterable[str] = ("SOLUSDT", "BTCUSDT"))
 
 
 def bring(folder: Path, threads: int = 1, **choice) -> Report:
-    """Build; everything must succeed.
+    """Build; everything must succeed."""
+    with knowing(folder) as here:
+        report = build(here, Choice(**choice), threads=threads)
+    assert not report.failed, "\n".join(report.failed)
+    return report
 
-    What an earlier lake's build found out about the same SQL is given to a new one, whose build
-    then takes half the time.
+
+@contextmanager
+def knowing(folder: Path) -> Iterator[Lake]:
+    """A lake to build in: what an earlier one found out about the same SQL is given to a new one,
+    whose build then takes a third of the time.
     """
     here = load(folder)
-    models = here.base / "work" / "models.json"
+    models, program = here.base / "work" / "models.json", unchanged.program(here)
     if FOUND and not models.exists():
         models.parent.mkdir(parents=True, exist_ok=True)
-        models.write_bytes(FOUND[0])
-    report = build(here, Choice(**choice), threads=threads)
-    assert not report.failed, "\n".join(report.failed)
-    if not FOUND and models.exists():
-        FOUND.append(models.read_bytes())
-    return report
+        models.write_bytes(FOUND.get(program) or next(iter(FOUND.values())))
+    yield here
+    if program not in FOUND and models.exists():
+        FOUND[program] = models.read_bytes()
 
 
 def attempt(folder: Path, **choice) -> list[str]:
@@ -153,7 +161,8 @@ def attempt(folder: Path, **choice) -> list[str]:
 
 def run(folder: Path, command: str, *arguments: str) -> Result:
     """A `lake` command on this lake, in this process."""
-    return CliRunner().invoke(lake.cli, [command, *arguments, "--config", str(folder)])
+    with knowing(folder) if command in FETCHING else nullcontext():
+        return CliRunner().invoke(lake.cli, [command, *arguments, "--config", str(folder)])
 
 
 def process(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.Popen:

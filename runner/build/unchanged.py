@@ -40,8 +40,8 @@ def sources(lake: Lake) -> str:
 
 def program(lake: Lake) -> str:
     """Hash of SQL, macros, configuration and the build's own program, wherever the data lie."""
-    digest = hashlib.sha256(repr(lake.config).encode())
-    _add(digest, Path(__file__).parent, skip="__pycache__")
+    digest = hashlib.sha256(repr(lake.written).encode())
+    _add(digest, Path(__file__).parent.parent, skip="__pycache__")
     for folder in dict.fromkeys([SHIPPED, lake.folder]):
         for name in ("sql", "macros"):
             _add(digest, folder / name)
