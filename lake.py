@@ -20,6 +20,7 @@ from replay.command import replay
 from runner.command import build, graph, ls, shell, sql
 from runner.dashboard.dashboard import dashboard
 from runner.demo import demo
+from runner.describe.command import describe
 from runner.health.status import status
 from runner.init import init
 from runner.lineage.command import lineage
@@ -111,6 +112,7 @@ for command in (
     replay,
     ls,
     graph,
+    describe,
     lineage,
     why,
     slice_,

@@ -16,7 +16,7 @@ import duckdb
 
 from runner import catalog
 from runner.build.publish import sql_text
-from runner.catalog import BETWEEN, NOTED, STATEMENT
+from runner.catalog import BETWEEN, COMMENTS, NOTED, STATEMENT
 from runner.files import replace, write_whole
 from runner.models.fingerprint import normalised
 from runner.models.models import Models
@@ -57,21 +57,22 @@ def renew(
 
 
 def _changed(noted: Path, text: str) -> str | None:
-    """What differs from the catalog written last; comments do not count."""
-    old = _by_name(noted.read_text(encoding="utf-8")) if noted.exists() else {}
-    new = _by_name(text)
+    """What differs from the catalog written last; comments in the SQL do not count, those on
+    columns do.
+    """
+    old_text = noted.read_text(encoding="utf-8") if noted.exists() else ""
+    old, new = _by_name(old_text), _by_name(text)
     names = [name for name in old | new if old.get(name) != new.get(name)]
-    return (
-        f"{', '.join(names[:4])}{' and others' if len(names) > 4 else ''} changed"
-        if names
-        else None
-    )
+    if names:
+        return f"{', '.join(names[:4])}{' and others' if len(names) > 4 else ''} changed"
+    is_same = old_text.partition(COMMENTS)[2] == text.partition(COMMENTS)[2]
+    return None if is_same else "what it says of columns changed"
 
 
 def _by_name(text: str) -> dict[str, str]:
     """Normalised statement of each view and macro."""
     found = {}
-    for statement in text.split(BETWEEN):
+    for statement in text.partition(COMMENTS)[0].split(BETWEEN):
         match = re.search(STATEMENT, statement)
         if match:
             found[f"{match[1]} {match[2]}"] = normalised(statement)
@@ -89,6 +90,7 @@ def _write(path: Path, text: str, models: Models) -> None:
     with duckdb.connect() as con:
         con.execute(f"{attach}; use following")
         catalog.run_statements(con, text, models)
+        con.execute(text.partition(COMMENTS)[2])
         con.execute("use memory; detach following")
         # only a file that was closed tells the texts of its views as later readers see them
         con.execute(f"{attach}; use following")

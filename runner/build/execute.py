@@ -154,10 +154,9 @@ def prepare(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
     if known.duckdb != duckdb.__version__:
         if broken := _make_all(con, models):
             return broken
-        known.columns = {name: _columns(con, f"no_{name}") for name in _kept(models)}
         known.duckdb = duckdb.__version__
-    for name, columns in known.columns.items():
-        listed = ", ".join(f'"{column}" {kind}' for column, kind in columns)
+    for name in _kept(models):
+        listed = ", ".join(f'"{column}" {kind}' for column, kind in known.columns[name])
         con.execute(f"create or replace temp table no_{name} ({listed})")
     return {}
 
@@ -200,9 +199,11 @@ def _make_all(con: duckdb.DuckDBPyConnection, models: Models) -> dict[str, str]:
                 broken[name] = error.message
             if name in NOTED and name not in broken:
                 con.execute(f"create or replace temp view noted_{name} as from {name}")
-    for name in _kept(models):
-        if name not in broken:
-            con.execute(f"create or replace temp table no_{name} as from {name}")
+    whole = [name for name in _kept(models) if name not in broken]
+    for name in whole:
+        con.execute(f"create or replace temp table no_{name} as from {name}")
+    whole += [name for name in models.models if models[name].is_view and name not in broken]
+    models.known.columns = {name: _columns(con, name) for name in whole}
     engine.clear(con, models)
     return broken
 

@@ -16,7 +16,8 @@ from runner.files import write_whole
 
 class Remembered(msgspec.Struct):
     """`tables`: hash of one SQL text → the tables it names, true for ever. The rest by a model's
-    name, of the program that it was found with; `columns`: name and type of each in one `duckdb`.
+    name, of the program that it was found with; `columns`: name and type of each in one `duckdb`;
+    `words`: unit, meaning and when it is NULL of each.
     """
 
     program: str = ""
@@ -24,6 +25,7 @@ class Remembered(msgspec.Struct):
     reads: dict[str, list[str]] = {}
     fingerprints: dict[str, dict[str, str]] = {}
     columns: dict[str, list[tuple[str, str]]] = {}
+    words: dict[str, dict[str, tuple[str, str, str]]] = {}
     duckdb: str = ""
 
 

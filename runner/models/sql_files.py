@@ -52,6 +52,11 @@ class Model:
         return self.layer == "views"
 
     @property
+    def is_public(self) -> bool:
+        """Whether it is a relation of lake.db."""
+        return self.is_view or self.file is not None
+
+    @property
     def is_rule(self) -> bool:
         """Whether it is asked by `lake validate`: never built, and no view of the catalog."""
         return self.layer == "rules"

@@ -33,7 +33,7 @@ select
         when stream = 'trade' and coalesce({{ line_format.price('price') }} and {{ line_format.quantity('qty') }}, false)
             then 'price times quantity is beyond 10^18'
         else 'a price or quantity is not a decimal number of at most 8 decimals'
-    end as reason
+    end as reason -- why it cannot be read exactly
 from typed
 where not {{ line_format.is_trade(symbol, day) }}
     and not {{ line_format.is_quote(symbol, day) }}

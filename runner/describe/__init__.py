@@ -1,0 +1,1 @@
+"""`lake describe`: what relations, their columns and raw lines mean."""
