@@ -4,8 +4,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from runner.build.report import Report
 
 # What the shell begins with: UTC, and no nested loops for ASOF JOIN.
 START = "set TimeZone = 'UTC'; set asof_loop_join_threshold = 0"
@@ -58,8 +62,10 @@ day_option = click.option(
 
 @click.command("build")
 @click.option("--dry-run", is_flag=True, help="Say what is stale and why; change nothing.")
+@click.option("--all", "everything", is_flag=True, help="With --dry-run: a line a file.")
 @click.option(
     "--select",
+    default="",
     metavar="NAME[+]",
     help="Only these relations, separated by commas; + adds what reads one.",
 )
@@ -76,7 +82,7 @@ day_option = click.option(
 )
 @config_option
 @click.pass_context
-def build(ctx, dry_run, select, symbols, day, full_refresh, from_raw, threads, config_file) -> None:
+def build(ctx, dry_run, everything, threads, config_file, **asked) -> None:
     """Turn new raw lines into trades, quotes, bars and certificates.
 
     Only what is stale is built: new or late raw, changed SQL or macros, deleted files.
@@ -94,17 +100,26 @@ def build(ctx, dry_run, select, symbols, day, full_refresh, from_raw, threads, c
     from runner.build.build import build as run_build
     from runner.config import load
 
+    if everything and not dry_run:
+        raise click.UsageError("--all goes with --dry-run: it names what a build would do")
     lake = load(config_file)
     if not dry_run:
         logs.setup(lake, "transformer", debug=(ctx.obj or {}).get("debug", False))
-    choice = Choice(select or "", symbols, day, full_refresh, from_raw)
-    report = run_build(lake, choice, dry_run, threads)
-    for line in report.told(dry_run):
+    report = run_build(lake, Choice(**asked), dry_run, threads)
+    for line in _told(report, dry_run, everything):
         click.echo(line)
         if not dry_run:
             logger.bind(printed=True).info(line)
     if report.failed:
         raise click.ClickException("\n".join(report.failed))
+
+
+def _told(report: "Report", dry_run: bool, everything: bool) -> list[str]:
+    from runner.build import dry_run as foreseen
+
+    if not dry_run:
+        return report.told()
+    return foreseen.each(report) if everything else foreseen.folded(report)
 
 
 @click.command("ls", short_help="List all relations and macros.")

@@ -77,7 +77,7 @@ def _give(folder: Path) -> None:
         click.echo(f"   lake replay --speed max --stay --fault {FAULT}   → {ws_url}")
         _collect(lake, ws_url, rest_url)
         click.echo("3  Building …")
-        for line in build(lake).told(dry_run=False):
+        for line in build(lake).told():
             click.echo(f"   lake build     → {line}")
         _show(lake, "4  Seconds by state: what is known of each second", STATES)
         _show(lake, "5  The certificate: trade ids that the lost connection cost", TAPE)

@@ -21,7 +21,8 @@ from raw_lines import DAY_US, EPOCH, MINUTE_US, SECOND_US, line, micros, session
 
 import lake
 from runner.build import unchanged
-from runner.build.build import Choice, Report, build
+from runner.build.build import Choice, build
+from runner.build.report import Report
 from runner.config import Lake, load
 from runner.lease import replace_unread
 from runner.lock import hold
@@ -180,7 +181,7 @@ def process(*arguments: str, cwd: Path | None = None, **environment: str) -> sub
 
 def dry(folder: Path, *arguments: str) -> list[str]:
     """What a dry run says is stale; nothing at all where nothing is."""
-    result = run(folder, "build", "--dry-run", *arguments)
+    result = run(folder, "build", "--dry-run", "--all", *arguments)
     assert result.exit_code == 0, result.output
     lines = [line for line in result.output.splitlines() if line.strip()]
     return [] if lines == ["nothing is stale: everything is up to date"] else lines

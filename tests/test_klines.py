@@ -43,20 +43,23 @@ def test_a_kline_of_rest_becomes_a_row_with_all_its_fields(folder):
     assert closed.isoformat() == "2025-10-20T12:00:59.999000+00:00"
 
 
-@pytest.mark.parametrize("unit", [1, 1000], ids=["microseconds", "milliseconds"])
-@pytest.mark.parametrize("header", ["", "open_time,open,high,low,close,volume\n"])
-def test_rest_and_archive_with_either_unit_and_header_give_the_same_rows(folder, unit, header):
-    rows = [kline(NOON + n * MINUTE_US, unit=unit, close=f"100.{n}") for n in range(3)]
-    text = archived(rows, LATER, header=header)
-    text["body"] = text["body"].replace("\n", "\r\n") if unit == 1 else text["body"].rstrip("\n")
-    put_klines(folder, [text])
-    put_klines(folder, [klines(rows, LATER, symbol="BTCUSDT")], symbol="BTCUSDT")
+def test_rest_and_archive_with_either_unit_and_header_give_the_same_rows(folder):
+    expected = {}
+    for unit in (1, 1000):
+        for header in ("", "open_time,open,high,low,close,volume\n"):
+            symbol = f"A{unit}{bool(header):d}USDT"
+            rows = [kline(NOON + n * MINUTE_US, unit=unit, close=f"100.{n}") for n in range(3)]
+            text = archived(rows, LATER, symbol=symbol, header=header)
+            ends = text["body"].replace("\n", "\r\n") if unit == 1 else text["body"].rstrip("\n")
+            put_klines(folder, [text | {"body": ends}], symbol=symbol)
+            put_klines(folder, [klines(rows, LATER, symbol=f"R{symbol}")], symbol=f"R{symbol}")
+            same = [(NOON + n * MINUTE_US, 100 + n / 10, 2.0) for n in range(3)]
+            expected |= {symbol: same, f"R{symbol}": same}
     lakes.bring(folder)
-    expected = [(NOON + n * MINUTE_US, 100 + n / 10, 2.0) for n in range(3)]
-    for symbol in ("SOLUSDT", "BTCUSDT"):
+    for symbol, rows in expected.items():
         where = f"where symbol = '{symbol}' order"
-        assert lakes.ask(folder, ALL.replace("order", where)) == expected
-    assert lakes.ask(folder, "from rejects") == []
+        assert lakes.ask(folder, ALL.replace("order", where)) == rows
+    assert len(expected) == 8 and lakes.ask(folder, "from rejects") == []
 
 
 def test_the_newest_fetch_of_a_kline_stands_whatever_the_order_of_lines_and_files(folder):
@@ -107,20 +110,26 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_a_row_that_is_not_exact_is_told_with_its_line_and_the_others_count(folder, name):
-    own, told = BAD[name]
-    rows = [kline(NOON), kline(NOON + MINUTE_US, **own), kline(NOON + 2 * MINUTE_US)]
-    path = put_klines(folder, [klines([kline(NOON)], LATER), klines(rows, LATER)])
+def test_rows_that_are_not_exact_are_told_with_their_lines_and_the_others_count(folder):
+    places = {}
+    for number, (own, told) in enumerate(BAD.values(), 1):
+        rows = [kline(NOON), kline(NOON + MINUTE_US, **own), kline(NOON + 2 * MINUTE_US)]
+        answers = [klines([kline(NOON)], LATER), klines(rows, LATER)]
+        path = put_klines(folder, answers, number=number)
+        places[f"raw/{path.relative_to(folder / 'data' / 'raw').as_posix()}"] = told
     report = lakes.bring(folder)
-    place = f"raw/{path.relative_to(folder / 'data' / 'raw').as_posix()}"
-    [line] = [line for line in report.told(False) if "readable" in line]
-    assert line.startswith(f"not exactly readable, see `rejects`: {place}, line 2: row 2: {told}")
-    assert len(lakes.ask(folder, ALL)) == 2
-    query = "select exchange, symbol, day::varchar, line, reason from rejects"
-    [(exchange, symbol, day, number, reason)] = lakes.ask(folder, query)
-    assert (exchange, symbol, day, number) == ("binance", "_answers", "2025-10-22", 2)
-    assert reason.startswith(f"row 2: {told}")
+    lines = [line for line in report.told() if "readable" in line]
+    assert len(lines) == len(places) == len(BAD)
+    for place, told in places.items():
+        said = f"not exactly readable, see `rejects`: {place}, line 2: row 2: {told}"
+        assert [line for line in lines if line.startswith(said)], (place, lines)
+    assert [row[0] for row in lakes.ask(folder, ALL)] == [NOON, NOON + 2 * MINUTE_US]
+    query = "select exchange, symbol, day::varchar, line, file, reason from rejects"
+    rejects = lakes.ask(folder, query)
+    assert {row[:4] for row in rejects} == {("binance", "_answers", "2025-10-22", 2)}
+    reasons = {f"raw/binance/{file}": reason for *_, file, reason in rejects}
+    assert reasons.keys() == places.keys() and len(rejects) == len(BAD)
+    assert all(reasons[place].startswith(f"row 2: {told}") for place, told in places.items())
     assert lakes.dry(folder) == []
 
 
@@ -137,14 +146,14 @@ GRID = {
 }
 
 
-@pytest.mark.parametrize("name", GRID)
-def test_a_row_of_another_shape_or_time_is_told_too(folder, name):
-    change, told = GRID[name]
-    put_klines(folder, [klines([kline(NOON - MINUTE_US), change(kline(NOON))], LATER)])
+def test_rows_of_another_shape_or_time_are_told_too(folder):
+    rows = [kline(NOON - MINUTE_US), *(change(kline(NOON)) for change, _ in GRID.values())]
+    put_klines(folder, [klines([rows[0], row], LATER) for row in rows[1:]])
     lakes.bring(folder)
-    assert len(lakes.ask(folder, ALL)) == 1
-    [(reason,)] = lakes.ask(folder, "select reason from rejects")
-    assert reason.startswith(f"row 2: {told}")
+    assert [row[0] for row in lakes.ask(folder, ALL)] == [NOON - MINUTE_US]
+    rejects = lakes.ask(folder, "select line, reason from rejects order by line")
+    for number, ((_, told), reject) in enumerate(zip(GRID.values(), rejects, strict=True), 1):
+        assert reject[0] == number and reject[1].startswith(f"row 2: {told}")
 
 
 GARBAGE = {

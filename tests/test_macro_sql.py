@@ -94,7 +94,7 @@ def test_a_row_that_is_not_clean_is_told_and_the_others_count(folder, name):
     empty = {**minute(NOON + 5 * MINUTE_US), **NOTHING}
     path = put_minutes(folder, "SPY", ([minute(NOON - MINUTE_US), empty], LATER))
     put_minutes(folder, "SPY", ([minute(NOON - MINUTE_US), {**minute(NOON), **own}], LATER))
-    lines = lakes.bring(folder).told(False)
+    lines = lakes.bring(folder).told()
     assert len(lakes.ask(folder, ALL)) == 1
     place = f"raw/{path.relative_to(folder / 'data' / 'raw').as_posix()}, line 2: row 2: {told}"
     assert [line for line in lines if place in line]

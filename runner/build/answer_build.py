@@ -4,8 +4,9 @@ import duckdb
 
 from runner.build import answer_stage, answer_units, answers
 from runner.build.answers import Answers
-from runner.build.build import Choice, Report, selected
+from runner.build.build import Choice, selected
 from runner.build.execute import execute
+from runner.build.report import Perhaps, Report
 from runner.build.unit import Unit
 from runner.build.workers import Workers
 from runner.models.models import Models
@@ -85,7 +86,21 @@ class AnswersBuild:
             if note:
                 notes[one] = note
         self.report.answers += stale
-        return notes if self.dry_run else notes | self._stage(stale, sql)
+        if self.dry_run:
+            self._foresee(name, [one for one, _ in stale])
+            return notes
+        return notes | self._stage(stale, sql)
+
+    def _foresee(self, name: str, stale: list[Answers]) -> None:
+        """Say of which files a dry run cannot know whether they change."""
+        made = [relation for relation, read in self.readers.items() if read == name]
+        found = [(relation, one.symbol) for one in stale for relation in made]
+        found += [("rejects", answer_units.REJECTS)] if stale else []
+        self.report.perhaps += [
+            Perhaps(relation, symbol, "", "its answers are read")
+            for relation, symbol in dict.fromkeys(found)
+            if not self.relations or relation in self.relations
+        ]
 
     def _stage(self, stale: list[tuple[Answers, str]], sql: dict[str, str]) -> dict:
         results = self.workers.map(

@@ -32,7 +32,7 @@ def _unit(plan: "Planner", day: str, digests: dict[str, str], why: str) -> Unit:
     changed = [int(hour) for hour, digest in digests.items() if kept.get(hour) != digest]
     hours = tuple(range(min(changed), max(changed) + 1))
     if kept:
-        why = f"{len(changed)} of {len(digests)} hours changed"
+        why = f"hours changed: {len(changed)} of {len(digests)}"
     context = {
         "sources": {stream: plan.ticks.of_hours(stream, list(hours)) for stream in HOURS},
         "has_copies": {stream: plan.ticks.has_copies(stream, list(hours)) for stream in HOURS},

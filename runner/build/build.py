@@ -8,8 +8,7 @@ import shutil
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -17,18 +16,16 @@ from loguru import logger
 
 from ingest.collect.recover import recover
 from runner.build import unchanged
+from runner.build.report import Perhaps, Report
 from runner.config import Lake
 from runner.lock import hold, is_held
 from runner.run import supervised
 
 if TYPE_CHECKING:
-    from runner.build.answers import Answers
-    from runner.build.raw_hours import Hour
     from runner.build.unit import Unit
     from runner.models.models import Models
 
 BUILD_WAIT_S = 60
-SHOWN_IGNORED = 5
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Choice:
         """Whether what is chosen is rebuilt, stale or not."""
         return self.full_refresh or self.from_raw
 
-    def wants(self, unit: "Unit", relations: frozenset[str]) -> bool:
+    def wants(self, unit: "Unit | Perhaps", relations: frozenset[str]) -> bool:
         return (not relations or unit.relation in relations) and self.day in (None, unit.day)
 
     def wants_symbol(self, name: str) -> bool:
@@ -56,72 +53,6 @@ class Choice:
 
 
 EVERYTHING = Choice()
-
-
-@dataclass
-class Report:
-    """What a build did, or with a dry run would do. `lines` and `rejects`: of the hours staged;
-    `unread`: the files of answers staged that have unreadable lines, with the first of these.
-    """
-
-    staged: list[tuple["Hour", str]] = field(default_factory=list)
-    answers: list[tuple["Answers", str]] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
-    units: list["Unit"] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    catalog: str | None = None
-    ignored: list[Path] = field(default_factory=list)
-    lines: int = 0
-    rejects: int = 0
-    rows: int = 0
-    seconds: float = 0.0
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was stale."""
-        found = (self.staged, self.answers, self.units, self.failed, self.catalog)
-        return not any(found)
-
-    def good(self, results: list) -> list:
-        """The results that are no failures; those go into `failed`, once each."""
-        for result in results:
-            if isinstance(result, click.ClickException) and result.message not in self.failed:
-                self.failed.append(result.message)
-        return [result for result in results if not isinstance(result, click.ClickException)]
-
-    def told(self, dry_run: bool) -> list[str]:
-        """What a person wants to know of it, a line each."""
-        if self.is_empty:
-            return [*self._told_ignored(), "nothing is stale: everything is up to date"]
-        if dry_run:
-            lines = [f"stage    {one}  ({why})" for one, why in [*self.staged, *self.answers]]
-            lines += [f"publish  {unit}  ({unit.why})" for unit in self.units]
-            return lines + ([f"catalog  {self.catalog}"] if self.catalog else [])
-        lines = self._told_ignored()
-        if self.staged:
-            rejected = (
-                f", {self.rejects:,} of them unreadable (see `rejects`)" if self.rejects else ""
-            )
-            lines.append(
-                f"staged {len(self.staged):,} hours of raw: {self.lines:,} lines{rejected}"
-            )
-        if self.answers:
-            lines.append(f"staged {len(self.answers):,} files of answers")
-        lines += [f"not exactly readable, see `rejects`: {one}" for one in self.unread]
-        if self.units:
-            lines.append(
-                f"published {len(self.units):,} files, {self.rows:,} rows, in {self.seconds:.1f} s"
-            )
-        return lines + ([self.catalog] if self.catalog else [])
-
-    def _told_ignored(self) -> list[str]:
-        """What lies among the raw files and is none, in one line."""
-        if not self.ignored:
-            return []
-        shown = ", ".join(ascii(str(path))[1:-1] for path in self.ignored[:SHOWN_IGNORED])
-        rest = len(self.ignored) - SHOWN_IGNORED
-        more = f" and {rest:,} more" if rest > 0 else ""
-        return [f"not read, as no raw part is named so: {shown}{more}"]
 
 
 def build(

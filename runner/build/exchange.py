@@ -4,11 +4,12 @@ import click
 import duckdb
 
 from runner.build import derived, inventory, notes, raw_hours, sessions, stage
-from runner.build.build import Choice, Report, selected
+from runner.build.build import Choice, selected
 from runner.build.execute import execute
 from runner.build.inventory import Symbol
-from runner.build.plan import Planner, SymbolPlan
+from runner.build.plan import OF_SYMBOL, Planner, SymbolPlan
 from runner.build.raw_hours import Hour
+from runner.build.report import Perhaps, Report
 from runner.build.unit import Unit
 from runner.build.workers import Workers
 from runner.models.models import Models
@@ -49,11 +50,6 @@ class ExchangeBuild:
         until_us = self.con.execute("select complete_until_us from lake_clock").fetchone()[0]
         self._publish(sessions.units(self.con, self.models, exchange), until_us)
         plans = self._plan(symbols, until_us)
-        if self.dry_run:
-            units = [_after_staging(hour, self.models) for hour in _days(hours)]
-            self.report.units += [
-                unit for unit in units if self.choice.day in (None, unit.day) and not self.relations
-            ]
         units = [unit for plan in plans for unit in plan.units]
         # bars that read a published day file wait until this build has replaced it
         waiting = [unit for unit in units if unit.reads_published(self.base / "work")]
@@ -64,6 +60,8 @@ class ExchangeBuild:
                 self._derived(model, symbols),
                 until_us,
             )
+        if self.dry_run:
+            self._foresee(hours)
 
     def known(self) -> list[Symbol]:
         """The exchange's symbols; all workers are told of their connections."""
@@ -181,6 +179,29 @@ class ExchangeBuild:
             ]
         return plans
 
+    def _foresee(self, hours: list[tuple[Hour, str]]) -> None:
+        """Say of which files a dry run cannot know whether they change: those made of raw that is
+        not staged yet, and what reads those that this build would publish.
+        """
+        found = [
+            Perhaps(name, hour.symbol, hour.day, "its raw lines are read")
+            for hour in {(hour.symbol, hour.day): hour for hour, _ in hours}.values()
+            for name in sorted({*OF_SYMBOL} - {"archive"})
+        ]
+        for model in derived.models_in_order(self.models):
+            reads = derived.stored_inputs(self.models, model.name)
+            found += [
+                Perhaps(model.name, one.symbol, one.day, f"{one.relation} is built")
+                for one in [*self.report.units, *found]
+                if one.relation in reads and one.symbol
+            ]
+        known = {(unit.relation, unit.symbol, unit.day) for unit in self.report.units}
+        for one in found:
+            of = one.relation, one.symbol, one.day
+            if of not in known and self.choice.wants(one, self.relations):
+                known.add(of)
+                self.report.perhaps.append(one)
+
     def _read_anew(self, units: list[Unit]) -> set[tuple[str, str]]:
         """The symbols and days whose ticks are read from raw, so that no published file of them is
         a source any more.
@@ -209,16 +230,3 @@ class ExchangeBuild:
         for unit, rows in self.report.good(results):
             self.report.units.append(unit)
             self.report.rows += rows
-
-
-def _days(hours: list[tuple[Hour, str]]) -> list[Hour]:
-    """One hour of each symbol and day."""
-    return list({(hour.symbol, hour.day): hour for hour, _ in hours}.values())
-
-
-def _after_staging(hour: Hour, models: Models) -> Unit:
-    """What a dry run can say of a day whose raw is not staged yet."""
-    names = ", ".join(sorted(model.name for model in models.stored() if "{symbol}" in model.file))
-    return Unit(
-        names, hour.exchange, hour.symbol, hour.day, models.lake.base, "once its raw is staged"
-    )

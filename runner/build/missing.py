@@ -11,11 +11,12 @@ import msgspec
 from runner import catalog, engine
 from runner.asking import ask
 from runner.build import notes
-from runner.build.build import EVERYTHING, Report
+from runner.build.build import EVERYTHING
 from runner.build.exchange import ExchangeBuild
 from runner.build.execute import prepare
 from runner.build.inventory import Symbol
 from runner.build.plan import Planner
+from runner.build.report import Report
 from runner.build.stage import run, unit_values
 from runner.build.workers import Workers
 from runner.config import Lake

@@ -86,7 +86,8 @@ def why_stale(hour: Hour, note: dict | None, sql: dict, offsets: dict, stalls: d
         return changed
     known = {tuple(part) for part in note["raw"]}
     if fresh := [name for name, size in hour.parts if (name, size) not in known]:
-        return f"{len(fresh)} new raw part{'s' * (len(fresh) > 1)}"
+        more = f" and {len(fresh) - 1} more" if fresh[1:] else ""
+        return f"new raw parts: {fresh[0]}{more}"
     if any((offsets.get(row["conn"]) or 0) != row["offset_us"] for row in note["fallback"]):
         return "a connection's clock offset changed"
     for piece in note["pieces"]:

@@ -31,6 +31,14 @@ class Unit:
     context: dict = field(default_factory=dict, hash=False)
     interval: str = ""
 
+    @property
+    def reads(self) -> set[Path]:
+        """The files that it is made from."""
+        found = set(self.sources)
+        for paths in self.context.get("sources", {}).values():
+            found |= {paths} if isinstance(paths, Path) else set(paths or ())
+        return found
+
     def reads_published(self, workshop: Path) -> bool:
         """Whether bars are made from day files of ticks, not from hour parts alone."""
         sources = self.context.get("sources", {}).values() if self.relation == "bars_1s" else ()

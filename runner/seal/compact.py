@@ -10,11 +10,12 @@ import click
 
 from runner import engine
 from runner.build import inventory
-from runner.build.build import EVERYTHING, Choice, Report, build, refuse_unknown
+from runner.build.build import EVERYTHING, Choice, build, refuse_unknown
 from runner.build.exchange import ExchangeBuild
 from runner.build.execute import prepare
 from runner.build.inventory import Symbol
 from runner.build.plan import Planner
+from runner.build.report import Report
 from runner.build.stage import run
 from runner.build.workers import Workers
 from runner.config import Lake

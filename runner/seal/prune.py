@@ -10,11 +10,12 @@ import click
 
 from runner import engine
 from runner.build import inventory, stage
-from runner.build.build import EVERYTHING, Report, refuse_unknown
+from runner.build.build import EVERYTHING, refuse_unknown
 from runner.build.exchange import ExchangeBuild
 from runner.build.execute import prepare
 from runner.build.packed import read_index, unpack
 from runner.build.publish import file_list, scan, target
+from runner.build.report import Report
 from runner.build.stage import run, unit_values
 from runner.build.workers import Workers
 from runner.config import Lake
