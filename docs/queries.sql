@@ -259,7 +259,7 @@ order by bucket_start;
 -- One row: a day of a symbol and a verdict, with the number of minutes.
 -- Right because nine fields are compared exactly; `incomplete` are minutes of which trades are missing here.
 -- Needs klines: `lake backfill`.
-select symbol, day, verdict, count(*) as minutes, string_agg(distinct differing, ' or ') as differing
+select symbol, day, verdict, count(*) as minutes, string_agg(distinct differing, ' or ' order by differing) as differing
 from compare_our_vs_kline_1m
 where symbol in ('SOLUSDT', 'BTCUSDT') and day = '2025-10-20'
 group by symbol, day, verdict

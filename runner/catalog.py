@@ -48,7 +48,7 @@ def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
     # cursors of this connection, which threads of a program use
     for setting in ("TimeZone = 'UTC'", "asof_loop_join_threshold = 0"):
         con.execute(f"set global {setting}")
-    con.execute("set enable_progress_bar = false")
+    engine.hide_progress(con)
     run_statements(con, text)
     return con
 

@@ -17,7 +17,6 @@ set TimeZone = 'UTC';
 set preserve_insertion_order = false;
 set asof_loop_join_threshold = 0;
 set disabled_optimizers = 'statistics_propagation';
-set enable_progress_bar = false;
 """
 # `threads` is per database, so each worker has its own. An ASOF JOIN whose left side DuckDB thinks
 # small becomes a
@@ -32,9 +31,16 @@ def connect(models: Models, memory_limit: str = "500MB") -> duckdb.DuckDBPyConne
     spill.mkdir(parents=True, exist_ok=True)
     con = duckdb.connect(config={"temp_directory": str(spill), "memory_limit": memory_limit})
     con.execute(SETTINGS)
+    hide_progress(con)
     for macro in models.macro_sql():
         _make(con, models, macro)
     return con
+
+
+def hide_progress(con: duckdb.DuckDBPyConnection) -> None:
+    """Show no progress bar. In Jupyter without ipywidgets there is none, and setting it fails."""
+    if con.execute("select current_setting('enable_progress_bar')").fetchone()[0]:
+        con.execute("set enable_progress_bar = false")
 
 
 def _make(con: duckdb.DuckDBPyConnection, models: Models, macro: str) -> None:

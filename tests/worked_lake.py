@@ -66,7 +66,7 @@ def tape(symbol: str) -> Tape:
     trades, quotes, now_us = [], [], START_US
     while (now_us := now_us + round(random.expovariate(0.8) * SECOND_US) + 5000) < END_US:
         bid += random.choice((-2, -1, 0, 0, 1, 2)) * tick
-        ask = bid + random.choice((1, 1, 1, 2, 4)) * tick
+        ask = bid + random.choice((1,) * 17 + (2, 2, 4)) * tick
         quotes.append((len(quotes) + 1, now_us, bid, ask))
         for number in range(random.choice((0, 1, 1, 3))):
             side = random.choice(("buy", "sell"))
