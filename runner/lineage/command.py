@@ -1,15 +1,18 @@
 """`lake lineage`: where a column comes from, as a tree or as a Mermaid graph."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from runner.command import config_option
+from runner.validation.report import wrapped
 
 if TYPE_CHECKING:  # it loads sqlglot, which no other command needs to wait for
     from runner.lineage.lineage import End, Step
+
+UNBROKEN = "\N{NO-BREAK SPACE}"
 
 
 @click.command("lineage", short_help="Show where a column comes from, down to the raw key.")
@@ -27,7 +30,8 @@ def lineage(column: str, form: str, config_file: Path | None) -> None:
     """Show where a column comes from: through every SQL file, down to the keys of raw lines.
 
     What becomes part of its value is followed; what only decides which value it takes (a
-    condition, an order) stands behind it as `by …`. Without a column: all of the relation, briefly.
+    condition, an order; `rows of …`: whether a row is there) stands behind it as `by …`. Without a
+    column: all of the relation, briefly.
 
     \b
     Example:
@@ -40,7 +44,7 @@ def lineage(column: str, form: str, config_file: Path | None) -> None:
     from runner.models.models import Models
 
     models = Models(load(config_file))
-    name, _, asked = column.partition(".")
+    name, _, asked = column.lower().partition(".")
     names = [one.name for one in models.models.values() if not (one.is_rule or one.is_check)]
     _refuse_unknown("relation", name, names)
     found = Lineage(models)
@@ -65,40 +69,54 @@ def _brief(steps: list["Step"]) -> Iterator[str]:
     """A line a column: what its values are in the raw."""
     width = max(len(step.column) for step in steps)
     for step in steps:
-        yield f"{step.column:{width}}  {_from(step)}"
+        yield _wrapped(f"{step.column:{width}}  ", _from(step), " " * (width + 2))
 
 
 def _from(step: "Step") -> str:
     from runner.lineage.lineage import ends, followed
 
-    return ", ".join(sorted(end.text for end in ends(step, followed) if end.kind != "kept"))
+    return _together(end.text for end in ends(step, followed) if end.kind != "kept")
+
+
+def _together(names: Iterable[str]) -> str:
+    """Names in their order, none of which is broken at the end of a line."""
+    return ", ".join(name.replace(" ", UNBROKEN) for name in sorted(names))
+
+
+def _wrapped(head: str, text: str, indent: str) -> str:
+    return wrapped(head + text, indent).replace(UNBROKEN, " ")
 
 
 def _tree(step: "Step") -> Iterator[str]:
     """A column with what it is made of below it; what stands there twice is drawn once."""
     yield from _branch(step, "", "", set())
-    yield f"from: {_from(step)}"
+    yield _wrapped("from: ", _from(step), "      ")
 
 
 def _branch(part: "Step | End", head: str, indent: str, drawn: set[str]) -> Iterator[str]:
     from runner.lineage.lineage import End, followed
 
     if isinstance(part, End):
-        yield f"{head}{part.text}"
+        yield _wrapped(head, part.text, f"{indent}  ")
         return
     below = followed(part)
     files = [f"sql/{part.model.layer}/{part.model.path.name}"]
     files += [f"macros/{name}.sql" for name in part.macros]
-    by = sorted(_name(one) for one in part.deciding if one not in below)
-    told = [part.name, ", ".join(files), *([f"by {', '.join(by)}"] if by else [])]
+    deciding = [one for one in part.deciding if one not in below and not _is_constant(one)]
+    by = _together(_name(one) for one in deciding)
+    told = [part.name, ", ".join(files), *([f"by{UNBROKEN}{by}"] if by else [])]
     if part.name in drawn:
         yield f"{head}{part.name}  (as above)"
         return
     drawn.add(part.name)
-    yield head + "  ".join(told)
+    yield _wrapped(head, "  ".join(told), f"{indent}{'│' if below else ' '}    ")
     for number, one in enumerate(below, 1):
         corner, line = ("└─ ", "   ") if number == len(below) else ("├─ ", "│  ")
         yield from _branch(one, indent + corner, indent + line, drawn)
+
+
+def _is_constant(part: "Step | End") -> bool:
+    return getattr(part, "kind", "") == "constant"
 
 
 def _name(part: "Step | End") -> str:

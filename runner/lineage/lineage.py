@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import click
 
 from runner.build import notes, sessions
-from runner.lineage.sql import RAW, Made, Source, columns_made
+from runner.lineage.plain_columns import RAW
+from runner.lineage.sql import ROWS, Made, Source, columns_made
 from runner.models.models import Models
 from runner.models.sql_files import Model, read
 from runner.models.sql_text import tables_read
@@ -53,8 +54,9 @@ class End:
 
 @dataclass(eq=False)
 class Step:
-    """A column of a relation, its SQL file, the macros in it, what its value is made of, and what
-    only decides which value that is.
+    """A column of a relation, its SQL file, the macros in it, what its value is made of, what only
+    decides which value that is, and `rows`: what decides which rows there are. Of rows, `values`
+    are the columns in the conditions, and `deciding` the rows of all that the relation reads.
     """
 
     relation: str
@@ -63,10 +65,16 @@ class Step:
     macros: list[str]
     values: list["Step | End"] = field(default_factory=list)
     deciding: list["Step | End"] = field(default_factory=list)
+    rows: "Step | None" = None
 
     @property
     def name(self) -> str:
-        return f"{self.relation}.{self.column}"
+        return f"rows of {self.relation}" if self.is_rows else f"{self.relation}.{self.column}"
+
+    @property
+    def is_rows(self) -> bool:
+        """Whether it is no column, but what decides which rows there are."""
+        return self.column == ROWS
 
 
 class Lineage:
@@ -82,7 +90,7 @@ class Lineage:
 
     def columns(self, relation: str) -> list[str]:
         """The columns of a model, in their order."""
-        return list(self._made(relation))
+        return [column for column in self._made(relation) if column != ROWS]
 
     def step(self, relation: str, column: str) -> Step:
         """A column with all that it is made of, as far as the raw; a circle ends where it closes.
@@ -96,6 +104,8 @@ class Lineage:
             self.steps[key] = step = Step(relation, column, model, macros)
             step.values = self._parts(model, made.values)
             step.deciding = self._parts(model, made.deciding)
+            if column != ROWS:
+                step.rows = self.step(relation, ROWS)
         return self.steps[key]
 
     def _made(self, name: str) -> dict[str, Made]:
@@ -142,6 +152,9 @@ class Lineage:
     def _part(self, model: Model, source: Source) -> list[Step | End]:
         """Where a source of a model's column goes on."""
         relation, column = source.relation, source.column
+        if column == ROWS and relation not in self.models.models:
+            noted = None if relation in KEPT else self._noted(relation)
+            return [self.step(noted, ROWS)] if noted else []
         if not relation:
             return [End("constant", FILLED.get(column.strip("'{}"), column))]
         if relation == RAW:
@@ -152,6 +165,8 @@ class Lineage:
             return [End("file", f"{column or 'number'} of the sealed file")]
         if relation in KEPT:
             return [End("kept", f"{KEPT[relation]} as published before")]
+        if column == "part":  # which of them a note is of
+            return [End("file", "number of the hour part")]
         relation = relation if relation in self.models.models else self._noted(relation)
         if relation is None:
             return [End("unknown", f"not known: {source.relation}.{column}")]
@@ -178,12 +193,21 @@ def made_of(step: Step) -> list[Step | End]:
     return step.values + step.deciding
 
 
+def all_of(step: Step) -> list[Step | End]:
+    """The same, and what decides which rows there are."""
+    return made_of(step) + ([step.rows] if step.rows else [])
+
+
 def followed(step: Step) -> list[Step | End]:
     """The parts that tell where a column comes from: those of its value; where that is one of some
-    constants (a state, a verdict), also what decides which.
+    constants (a state, a verdict), also what decides which: a condition, or which rows there are.
     """
     is_plain = all(isinstance(part, End) and part.kind == "constant" for part in step.values)
-    return made_of(step) if is_plain else step.values
+    if not is_plain or step.is_rows:
+        return step.values
+    if len(step.values) > 1 and not step.deciding:
+        return all_of(step)
+    return [part for part in made_of(step) if isinstance(part, End) or not part.is_rows]
 
 
 def ends(step: Step, parts: Callable[[Step], list[Step | End]] = made_of) -> set[End]:
