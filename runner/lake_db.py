@@ -88,10 +88,11 @@ def _write(path: Path, text: str, models: Models) -> None:
         left.unlink(missing_ok=True)
     attach = f"attach '{sql_text(making)}' as following (storage_version '{STORAGE}')"
     with duckdb.connect() as con:
-        con.execute(f"{attach}; use following")
+        # in one go: else each of hundreds of statements is synced to disk
+        con.execute(f"{attach}; use following; begin")
         catalog.run_statements(con, text, models)
         con.execute(text.partition(COMMENTS)[2])
-        con.execute("use memory; detach following")
+        con.execute("commit; use memory; detach following")
         # only a file that was closed tells the texts of its views as later readers see them
         con.execute(f"{attach}; use following")
         own = con.execute(_objects("following")).fetchall()

@@ -57,10 +57,8 @@ class AnswersBuild:
 
     def build(self) -> None:
         """Stage, plan and publish."""
-        self.workers.share(
-            self.con,
-            *(f"no_{name}" for name in ("rejects", *self.readers) if name not in self.broken),
-        )
+        readers = {"rejects", *self.readers}
+        self.workers.share_empty(self.con, *sorted(readers - self.broken.keys()))
         staged = {name: self._staged(name) for name in self.files}
         for relation, name in self.readers.items():
             if name in staged and relation not in self.broken:

@@ -102,10 +102,9 @@ class ExchangeBuild:
         notes.load(self.con, "noted_newest", rows, notes.TABLES["noted_newest"][1])
         for name in ("connections", "lake_clock"):
             stage.run(self.con, self.models, name, {})
-        empty = [
-            f"no_{model.name}" for model in self.models.stored() if model.name not in self.broken
-        ]
-        self.workers.share(self.con, "sessions", "connections", *empty)
+        self.workers.share(self.con, "sessions", "connections")
+        stored = {model.name for model in self.models.stored()}
+        self.workers.share_empty(self.con, *sorted(stored - self.broken.keys()))
 
     def stale_hours(self, symbols: list[Symbol]) -> list[tuple[Hour, str]]:
         """The hours of receipt that must be staged, and why."""

@@ -14,6 +14,7 @@ import duckdb
 import msgspec
 
 FORMAT = 4
+NO_ROWS = "[]"
 
 # Table → key in a note, and its columns. Sums of hashes are HUGEINT, prices stay text until a model
 # casts them.
@@ -98,6 +99,9 @@ class Table:
     def load(self, con: duckdb.DuckDBPyConnection, name: str) -> None:
         """Make it a temporary table."""
         fields = ", ".join(f'"{column}" {kind}' for column, kind in self.types.items())
+        if self.rows == NO_ROWS:
+            con.execute(f"create or replace temp table {name} ({fields})")
+            return
         con.execute(
             f"create or replace temp table {name} as "
             f"select unnest(cast(cast($rows as json) as struct({fields})[]), recursive := true)",
@@ -107,13 +111,21 @@ class Table:
 
 def table(con: duckdb.DuckDBPyConnection, relation: str) -> Table:
     """A small relation of a connection, ready to be loaded into another."""
-    types = {row[0]: row[1] for row in con.execute(f"describe (from {relation})").fetchall()}
-    return Table(_json(con, relation), types)
+    return Table(_json(con, relation), _types(con, relation))
+
+
+def empty(con: duckdb.DuckDBPyConnection, relation: str) -> Table:
+    """The same of a relation that is known to have no rows."""
+    return Table(NO_ROWS, _types(con, relation))
+
+
+def _types(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    return {row[0]: row[1] for row in con.execute(f"describe (from {relation})").fetchall()}
 
 
 def tables_by_day(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, Table]:
     """A small relation cut by its column `day`, with the logical hash of each day's rows."""
-    types = {row[0]: row[1] for row in con.execute(f"describe {relation}").fetchall()}
+    types = _types(con, relation)
     columns = ", ".join(f'"{column}"' for column in types)
     found = con.execute(
         f"select day::varchar, to_json(list(r))::varchar, sum(hash({columns}))::varchar "
@@ -154,7 +166,7 @@ def rows_of(con: duckdb.DuckDBPyConnection, relation: str) -> list[dict]:
 
 def _json(con: duckdb.DuckDBPyConnection, relation: str) -> str:
     return con.execute(
-        f"select coalesce(to_json(list(r)), '[]')::varchar from (from {relation}) as r"
+        f"select coalesce(to_json(list(r)), '{NO_ROWS}')::varchar from (from {relation}) as r"
     ).fetchone()[0]
 
 

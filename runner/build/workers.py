@@ -28,7 +28,6 @@ class Workers:
         self.opened: list[duckdb.DuckDBPyConnection] = []
         self.work: list[Future] = []
         self.shared: dict[str, notes.Table] = {}
-        self.version = 0
 
     def __enter__(self) -> "Workers":
         return self
@@ -46,18 +45,22 @@ class Workers:
         """Give all workers a copy of some small tables."""
         for name in tables:
             self.shared[name] = notes.table(con, name)
-        self.version += 1
+
+    def share_empty(self, con: duckdb.DuckDBPyConnection, *relations: str) -> None:
+        """Give all workers the empty `no_…` of some relations, once: those never change."""
+        for name in (f"no_{relation}" for relation in relations):
+            if name not in self.shared:
+                self.shared[name] = notes.empty(con, name)
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The calling thread's connection."""
         if not hasattr(self.local, "con"):
-            self.local.con = engine.connect(self.models)
-            self.local.version = 0
+            self.local.con, self.local.loaded = engine.connect(self.models), {}
             self.opened.append(self.local.con)
-        if self.local.version != self.version:
-            for name, table in self.shared.items():
+        for name, table in self.shared.items():
+            if self.local.loaded.get(name) is not table:
                 table.load(self.local.con, name)
-            self.local.version = self.version
+                self.local.loaded[name] = table
         return self.local.con
 
     def map(self, work: Callable, items: Sequence, doing: str) -> list:

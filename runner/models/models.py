@@ -14,7 +14,7 @@ import click
 import jinja2
 
 from runner.config import SHIPPED, Lake
-from runner.models import remembered
+from runner.models import remembered, templates
 from runner.models.fingerprint import normalised
 from runner.models.sql_files import Model, check_macro, files, model, read
 from runner.models.sql_text import tables_read
@@ -67,10 +67,7 @@ class Models:
         self.models = {path.stem: model(path) for path in files(roots, "sql", "*/*.sql")}
         self.macros = {path.stem: path for path in files(roots, "macros", "*.sql")}
         self.roots = roots
-        loader = jinja2.FileSystemLoader(roots)
-        self.jinja = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)
-        self.jinja.filters["structure"] = _structure
-        self.compiled = functools.cache(self.jinja.from_string)
+        self.jinja = templates.environment(roots)
         self.known = remembered.recall(lake)
         self._refuse_clashes()
         for path in self.macros.values():
@@ -118,10 +115,10 @@ class Models:
 
     def rendered(self, path: Path, text: str, **values) -> str:
         """A template of the file `path`, with the configuration and these values filled in."""
-        config = self.lake.config
+        config = self.lake.written
         sections = {key: getattr(config, key) for key in config.__struct_fields__}
         try:
-            template = self.compiled(text)
+            template = templates.template(text, self.jinja)
             stored = self.stored()
             return template.render({**UNIT, "stored": stored, **sections, **values}).strip()
         except TEMPLATE_ERRORS as error:
@@ -245,11 +242,6 @@ class Models:
             found.add(name)
             queue |= (set(self.macros) & set(re.findall(r"\w+", self._macro(name)))) - found
         return found
-
-
-def _structure(columns: str) -> str:
-    """The columns of a raw line as the JSON structure that from_json takes."""
-    return "'" + re.sub(r"(\w+): '([^']+)'", r'"\1": "\2"', columns) + "'"
 
 
 def _line_of(error: Exception) -> int | str:
