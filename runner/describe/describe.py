@@ -21,7 +21,7 @@ KINDS = {
     "bookTicker": "a quote goes on with",
     "absent": "ids that the exchange itself lacks go on with",
     "session": "what happened to the collector's connections, in raw/binance/_sessions/:",
-    "answer": "an answer of REST, of the archive or of Yahoo, in raw/binance/_rest/ and raw/yahoo/:",
+    "answer": "an answer of REST, the archive or Yahoo, in raw/binance/_rest/ and raw/yahoo/:",
 }
 MACRO = re.compile(r"create\s+or\s+replace\s+macro\s+(\w+\s*\([^)]*\))", re.IGNORECASE)
 

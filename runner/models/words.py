@@ -9,11 +9,9 @@ A column without a comment has the words of sql/columns.txt, else those of the s
 the SQL reads. `NULL: …` alone says when it is NULL; the rest is then taken from there.
 """
 
-import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from runner.models.fingerprint import LEXER, normalised
 from runner.models.models import Models
@@ -46,23 +44,46 @@ def of(models: Models, relation: str) -> dict[str, Words]:
     """
     known = models.known
     if relation not in known.words:
-        columns = [name for name, _ in known.columns[relation]]
-        found = {column: _resolved(models, relation, column) for column in columns}
+        found = _found(models, relation)
         known.words[relation] = {name: (it.unit, it.meaning, it.null) for name, it in found.items()}
     return {name: Words(*told) for name, told in known.words[relation].items()}
 
 
-def _resolved(models: Models, relation: str, column: str) -> Words:
-    own = parsed(dict(beside(models.render(relation))).get(column, ""))
+def _found(models: Models, relation: str) -> dict[str, Words]:
+    sql = models.render(relation)
+    own: dict[str, str] = {}
+    for column, comment in beside(sql):
+        own.setdefault(column, comment)  # the first query of a union names the columns
+    others = [_shared(models), *(of(models, name) for name in _public_reads(models, relation, sql))]
+    return {
+        column: _together(parsed(own.get(column, "")), [one.get(column) for one in others])
+        for column, _ in models.known.columns[relation]
+    }
+
+
+def _together(own: Words, others: list[Words | None]) -> Words:
+    """A column's own words, with what they leave open from the first of the others."""
     if own.meaning:
         return own
-    below = parsed(_shared(tuple(models.roots)).get(column, ""))
-    for source in () if below.meaning else _public_reads(models, relation):
-        below = _resolved(models, source, column)
-        if below.meaning:
-            break
-    null = "" if own.null == "never" else own.null or below.null
-    return replace(below, unit=own.unit or below.unit, null=null)
+    told = next((one for one in others if one and one.meaning), Words())
+    null = "" if own.null == "never" else own.null or told.null
+    return replace(told, unit=own.unit or told.unit, null=null)
+
+
+def _public_reads(models: Models, relation: str, sql: str) -> list[str]:
+    """The relations of lake.db that a relation reads, in the order in which its SQL names them."""
+    reads = models.reads(relation) & models.known.columns.keys()
+    named = dict.fromkeys(READ.findall(normalised(sql)))
+    return [name for name in named if name in reads and models[name].is_public]
+
+
+def _shared(models: Models) -> dict[str, Words]:
+    """What sql/columns.txt says, the shipped one and the lake's own."""
+    found = {}
+    for path in (root / SHARED for root in reversed(models.roots)):
+        if path.exists():
+            found |= dict(re.findall(r"^(\w+): *(.+?) *$", read(path), re.MULTILINE))
+    return {column: parsed(comment) for column, comment in found.items()}
 
 
 def parsed(comment: str) -> Words:
@@ -72,13 +93,6 @@ def parsed(comment: str) -> Words:
     Words(unit='base asset', meaning='how much', null='dark')
     """
     return Words(*(part or "" for part in COMMENT.fullmatch(comment).groups()))
-
-
-def _public_reads(models: Models, relation: str) -> list[str]:
-    """The relations of lake.db that a relation reads, in the order in which its SQL names them."""
-    named = dict.fromkeys(READ.findall(normalised(models.render(relation))))
-    reads = models.reads(relation)
-    return [name for name in named if name in reads and models[name].is_public]
 
 
 def beside(sql: str) -> Iterator[tuple[str, str]]:
@@ -112,13 +126,3 @@ def beside(sql: str) -> Iterator[tuple[str, str]]:
         if is_listed and depth == 0 and match.lastgroup in ("word", "name") and word != "select":
             column = token.strip('"')
         is_new_line = False
-
-
-@functools.cache
-def _shared(roots: tuple[Path, ...]) -> dict[str, str]:
-    """What sql/columns.txt says, a lake's own before the shipped one."""
-    found = {}
-    for path in (root / SHARED for root in reversed(roots)):
-        if path.exists():
-            found |= dict(re.findall(r"^(\w+): *(.+?) *$", read(path), re.MULTILINE))
-    return found
