@@ -1,6 +1,7 @@
 """What once went wrong in a build or could: each test holds the rows or files that showed it."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import lakes
@@ -19,6 +20,24 @@ def folder(tmp_path) -> Path:
     folder = lakes.make_two_days(tmp_path / "lake")
     lakes.bring(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    folder = lakes.make_two_days(tmp_path_factory.mktemp("built") / "lake")
+    lakes.bring(folder)
+    return folder
+
+
+@pytest.fixture
+def mine(built) -> Iterator[Path]:
+    """Where a stored relation of one's own would stand, in a built lake that is refused with it."""
+    before = lakes.published(built)
+    path = built / "sql" / "bars" / "mine.sql"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    yield path
+    path.unlink()
+    assert lakes.published(built) == before
 
 
 def test_an_edited_tick_file_rebuilds_the_bars_and_taking_it_back_brings_them_back(folder):
@@ -95,24 +114,20 @@ def test_a_damaged_hour_part_is_staged_again(folder):
         "parquet/{exchange}/{symbol}/{day}",
     ],
 )
-def test_a_place_that_published_files_cannot_have_is_refused(folder, pattern):
-    before = lakes.published(folder)
-    (folder / "sql" / "bars").mkdir(parents=True)
+def test_a_place_that_published_files_cannot_have_is_refused(built, mine, pattern):
     head = f"-- Mine.\n-- grain: exchange, symbol, window_start\n-- file: {pattern}\n"
-    (folder / "sql" / "bars" / "mine.sql").write_text(head + "select * from bars_1s\n")
-    result = lakes.run(folder, "build")
+    mine.write_text(head + "select * from bars_1s\n")
+    result = lakes.run(built, "build")
     assert result.exit_code == 1 and "mine.sql" in result.output
     assert result.output.startswith("Error: ") and result.output.count("\n") == 1
-    assert lakes.published(folder) == before
 
 
 @pytest.mark.parametrize("relation", ["klines", "macro_minute"])
-def test_a_relation_of_symbols_that_reads_files_of_something_else_is_refused(folder, relation):
-    (folder / "sql" / "bars").mkdir(parents=True)
+def test_a_relation_of_symbols_that_reads_files_of_something_else_is_refused(built, mine, relation):
     head = "-- Mine.\n-- grain: exchange, symbol, day\n-- file: mine/{exchange}/{symbol}/{day}\n"
     query = f"select distinct 'a' as exchange, 'b' as symbol, day from {relation}\n"
-    (folder / "sql" / "bars" / "mine.sql").write_text(head + query)
-    result = lakes.run(folder, "build")
+    mine.write_text(head + query)
+    result = lakes.run(built, "build")
     assert result.exit_code == 1 and result.output.count("\n") == 1
     assert "mine.sql: is stored by symbol and day, and" in result.output
 
