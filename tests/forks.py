@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -34,12 +35,19 @@ class Kill:
 
 
 class Forks:
-    """A server of forked commands. Its children see the modules as they were when it started."""
+    """A server of forked commands. Its children see the modules as they were when it started.
+
+    `modules`: more to import, by name; `environment`: of the server, in place of ours.
+    """
+
+    def __init__(self, *modules: str, environment: dict[str, str] | None = None) -> None:
+        self._modules, self._environment = modules, environment
 
     def __enter__(self) -> "Forks":
-        command = [sys.executable, str(Path(__file__)), "serve"]
-        pipe = subprocess.PIPE
-        self._server = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT)
+        command, pipe = [sys.executable, str(Path(__file__)), *self._modules], subprocess.PIPE
+        self._server = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT, env=self._environment
+        )
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -47,19 +55,27 @@ class Forks:
         self._server.wait(20)
         self._server.stdout.close()
 
-    def run(self, *arguments: str, kill: Kill | None = None, trace: Path | None = None) -> tuple:
+    def run(
+        self,
+        *arguments: str,
+        kill: Kill | None = None,
+        trace: Path | None = None,
+        hook: str = "",
+    ) -> tuple:
         """Exit code (negative: the signal that ended it) and output of `lake <arguments>`.
 
-        `trace`: a file for the steps that were taken, a line each.
+        `trace`: a file for the steps that were taken, a line each; `hook`: `module.function`, which
+        the process calls first.
         """
         order = {"arguments": arguments, "kill": kill and asdict(kill), "trace": str(trace or "")}
+        order["hook"] = hook
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()
         code, output = json.loads(self._server.stdout.readline())
         return code, output
 
 
-def _serve(orders: Iterable[str]) -> None:
+def _serve(orders: Iterable[str], modules: Iterable[str]) -> None:
     import duckdb  # noqa: F401
     import jinja2  # noqa: F401
     import sqlglot  # noqa: F401
@@ -69,6 +85,8 @@ def _serve(orders: Iterable[str]) -> None:
     from runner import lake_db, logs  # noqa: F401
     from runner.build import build, exchange  # noqa: F401
 
+    for name in modules:
+        import_module(name)
     with Path(os.devnull).open() as nothing:
         for order in orders:
             reading, writing = os.pipe()
@@ -85,13 +103,16 @@ def _serve(orders: Iterable[str]) -> None:
             print(json.dumps([code, output]), flush=True)
 
 
-def _child(arguments: list[str], kill: dict | None, trace: str) -> None:
+def _child(arguments: list[str], kill: dict | None, trace: str, hook: str) -> None:
     """Run one command; never returns."""
     import lake
 
     sys.argv[:] = ["lake", *arguments]
     code = 1
     try:
+        if hook:
+            module, _, name = hook.rpartition(".")
+            getattr(import_module(module), name)()
         if kill or trace:
             _watch(
                 Kill(**kill) if kill else None,
@@ -154,4 +175,4 @@ def _die(after_s: float) -> None:
 
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-    _serve(sys.stdin)
+    _serve(sys.stdin, sys.argv[1:])

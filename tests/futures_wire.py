@@ -17,6 +17,11 @@ class Futures(Served):
 
     def __init__(self) -> None:
         super().__init__()
+        self.clear()
+
+    def clear(self) -> None:
+        """Be as new."""
+        super().clear()
         self.symbols = ["BTCUSDT", "SOLUSDT"]
         self.funding_ms, self.since_ms = 8 * HOUR_MS, 0
         self.asked: list[tuple[str, dict]] = []

@@ -6,11 +6,13 @@ The exchange is a replay whose recording is over; between it and the client a te
 
 import asyncio
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import aiohttp
@@ -79,6 +81,34 @@ def _line(event: Trade) -> dict:
     own = {"side": side, "ts_recv": event.recv_us, "event_time": event.event_us}
     trade = lakes.trade(event.symbol, event.trade_id, event.trade_us, event.price, event.qty)
     return trade | own
+
+
+class Holed:
+    """A built lake that lacks some trades of a market, and one that lacks none.
+
+    A test that changes it begins with `fresh()`. It stays where it was built: elsewhere the next
+    command would look at everything anew.
+    """
+
+    def __init__(self, folder: Path, source: Market, lost: Iterable[int]) -> None:
+        self._kept, self._place = folder / "kept", folder / "lake"
+        self._whole, self.source, self._lost = folder / "whole", source, lost
+
+    @cached_property
+    def whole(self) -> list[tuple]:
+        """The bars of the lake that lacks nothing."""
+        lakes.bring(make(self._whole, self.source))
+        return bars(self._whole)
+
+    def fresh(self) -> Path:
+        """The lake with the holes, as it was built."""
+        if not self._kept.exists():
+            lakes.bring(make(self._place, self.source, self._lost))
+            shutil.copytree(self._place, self._kept)
+        else:
+            shutil.rmtree(self._place)
+            shutil.copytree(self._kept, self._place)
+        return self._place
 
 
 @dataclass

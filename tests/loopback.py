@@ -1,46 +1,33 @@
 """Commands that may reach this machine only: `lake` in a process of its own, watched."""
 
+import atexit
+import functools
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-CONTACTED = "contacted another machine: "
-# An audit hook sees every address that Python resolves or connects to.
-WATCHED = f"""
-import os, sys
+import lakes
+import watched
+from forks import Forks
 
-def watch(event, found):
-    if event == "socket.getaddrinfo":
-        host = found[0]
-    elif event == "socket.connect" and isinstance(found[1], tuple):
-        host = found[1][0]
-    else:
-        return
-    if host not in (None, "127.0.0.1", "localhost", "::1"):
-        print("{CONTACTED}", host, flush=True)
-        os._exit(99)
-
-sys.addaudithook(watch)
-import lake
-lake.cli(prog_name="lake")
-"""
+HOMES = ("HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA")
+# What takes a second to import, which a forked command need not do again.
+SLOW = ("ingest.macro.yahoo", "ingest.derivatives.derivatives", "ingest.macro.macro", "watched")
 
 
 def start(folder: Path, command: str, *arguments: str) -> subprocess.Popen:
     """A watched `lake` command on a lake, its output as one text, with an empty home folder."""
-    home = folder.parent / "home"
-    home.mkdir(exist_ok=True)
-    homes = dict.fromkeys(("HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(home))
     return subprocess.Popen(
-        [sys.executable, "-c", WATCHED, command, *arguments, "--config", str(folder)],
+        [sys.executable, watched.__file__, command, *arguments, "--config", str(folder)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         text=True,
         encoding="utf-8",
-        cwd=Path(__file__).parent.parent,
-        env={**os.environ, "PYTHONUTF8": "1", **homes},
+        cwd=lakes.ROOT,
+        env=_environment(),
     )
 
 
@@ -56,8 +43,34 @@ def finish(process: subprocess.Popen, within_s: float = 180) -> str:
 
 def run(folder: Path, command: str, *arguments: str) -> tuple[int, str]:
     """Exit code and output of a watched `lake` command."""
-    process = start(folder, command, *arguments)
-    output = finish(process)
-    assert CONTACTED not in output, output
-    assert not list((folder.parent / "home").rglob("*")), "something was left in the home folder"
-    return process.returncode, output
+    with lakes.knowing(folder):
+        if hasattr(os, "fork"):
+            words = (command, *arguments, "--config", str(folder))
+            code, output = _forks().run(*words, hook="watched.stay_here")
+        else:
+            process = start(folder, command, *arguments)
+            output = finish(process)
+            code = process.returncode
+    assert watched.CONTACTED not in output, output
+    assert not list(_home().rglob("*")), "something was left in the home folder"
+    return code, output
+
+
+@functools.cache
+def _home() -> Path:
+    """An empty folder, for as long as the tests run."""
+    folder = tempfile.TemporaryDirectory(prefix="home_")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONUTF8": "1", **dict.fromkeys(HOMES, str(_home()))}
+
+
+@functools.cache
+def _forks() -> Forks:
+    forks = Forks(*SLOW, environment=_environment()).__enter__()
+    atexit.register(forks.__exit__)
+    return forks
+

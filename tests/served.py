@@ -16,6 +16,11 @@ class Served:
         self.replay: str | None = None
         self.hanging = threading.Event()
 
+    def clear(self) -> None:
+        """Be as new, but for the address."""
+        self.replay = None
+        self.hanging = threading.Event()
+
     def add_to(self, app: web.Application) -> None:
         """Add the routes."""
         raise NotImplementedError

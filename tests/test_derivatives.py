@@ -18,11 +18,17 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 NOW_MS = micros("2025-10-20T12:07:30Z") // 1000
 
 
-@pytest.fixture
-def futures():
+@pytest.fixture(scope="module")
+def server():
     with Futures() as one:
-        one.set_clock(NOW_MS // 1000)
         yield one
+
+
+@pytest.fixture
+def futures(server):
+    server.clear()
+    server.set_clock(NOW_MS // 1000)
+    return server
 
 
 @pytest.fixture
@@ -246,7 +252,10 @@ def test_a_network_that_goes_away_leaves_what_was_fetched_built(folder, futures)
 
 
 @POSIX
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.soak)],
+)
 def test_a_run_that_is_ended_is_done_by_the_next(folder, futures, number):
     hung = iter(range(3))
 

@@ -246,10 +246,10 @@ def test_the_two_official_klines_of_a_real_capture_equal_its_bars(tmp_path):
     assert lakes.ask(folder, query) == [(2, True)]
 
 
-@pytest.fixture
-def agreed(two_days, tmp_path) -> Path:
-    """A lake whose bars and klines agree; tests may change it."""
-    return give_klines(shutil.copytree(two_days, tmp_path / "agreed"))
+@pytest.fixture(scope="module")
+def agreed(two_days, tmp_path_factory) -> Path:
+    """A lake whose bars and klines agree. Only look: tests that change it copy it."""
+    return give_klines(shutil.copytree(two_days, tmp_path_factory.mktemp("agreed") / "lake"))
 
 
 VERDICTS = "select verdict, count(*) from compare_our_vs_kline_1m group by all order by all"
@@ -264,7 +264,8 @@ def test_minutes_that_agree_are_equal_and_incomplete_ones_say_so(agreed):
     assert lakes.ask(agreed, query) == [(244, 0.0)]
 
 
-def test_a_revised_kline_is_found_and_named(agreed):
+def test_a_revised_kline_is_found_and_named(agreed, tmp_path):
+    agreed = shutil.copytree(agreed, tmp_path / "lake")
     us = MIDNIGHT - 60 * MINUTE_US
     [row] = [row for row in official(agreed, "SOLUSDT", "1m") if row[0] == us // 1000]
     changed = [*row[:4], "1.23", *row[5:]]
@@ -280,9 +281,8 @@ def test_a_revised_kline_is_found_and_named(agreed):
     assert "R7   Bars equal official klines.  1 × broken" in told
 
 
-def test_a_removed_trade_makes_its_minute_incomplete_and_filled_by_the_kline(two_days, tmp_path):
-    folder = give_klines(lakes.make_two_days(tmp_path / "lake", ("SOLUSDT",)))
-    whole = official(folder, "SOLUSDT", "1m")
+def test_a_removed_trade_makes_its_minute_incomplete_and_filled_by_the_kline(agreed, tmp_path):
+    whole = official(agreed, "SOLUSDT", "1m")
     holed = lakes.make(tmp_path / "holed")
     lines = lakes.two_days(("SOLUSDT",))
     kept = [row for row in lines["SOLUSDT"] if row.get("trade_id") != 50]
@@ -306,13 +306,12 @@ def test_a_removed_trade_makes_its_minute_incomplete_and_filled_by_the_kline(two
     assert lakes.ask(holed, sources) == [("bars", 121), ("kline", 3)]
 
 
-def test_a_changed_price_is_found_and_named(tmp_path):
-    folder = give_klines(lakes.make_two_days(tmp_path / "lake", ("SOLUSDT",)))
+def test_a_changed_price_is_found_and_named(agreed, tmp_path):
     other = lakes.make(tmp_path / "other")
     for name, rows in lakes.two_days(("SOLUSDT",)).items():
         changed = [{**row, "price": "106.99"} if row.get("trade_id") == 50 else row for row in rows]
         lakes.put(other, name, changed)
-    put_klines(other, [klines(official(folder, "SOLUSDT", "1m"), LATER)])
+    put_klines(other, [klines(official(agreed, "SOLUSDT", "1m"), LATER)])
     lakes.bring(other)
     query = "select verdict, differing from compare_our_vs_kline_1m where verdict = 'different'"
     [(verdict, differing)] = lakes.ask(other, query)
@@ -321,11 +320,11 @@ def test_a_changed_price_is_found_and_named(tmp_path):
     assert "1 × broken" in lakes.run(other, "validate", *options).output
 
 
-def test_a_missing_minute_of_klines_is_told_by_check(agreed):
+def test_a_missing_minute_of_klines_is_told_by_check(agreed, tmp_path):
     assert "PASS  klines" in lakes.run(agreed, "check").output
     hole = MIDNIGHT - 30 * MINUTE_US
     rows = [row for row in official(agreed, "SOLUSDT", "1m") if row[0] != hole // 1000]
-    folder = lakes.make_two_days(agreed.parent / "holed", ("SOLUSDT",))
+    folder = lakes.make_two_days(tmp_path / "holed", ("SOLUSDT",))
     put_klines(folder, [klines(rows, LATER)])
     lakes.bring(folder)
     told = " ".join(lakes.run(folder, "check").output.split())

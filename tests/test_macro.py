@@ -28,18 +28,24 @@ MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 NOW = micros("2025-10-20T12:00:30Z") // 1_000_000
 
 
-@pytest.fixture
-def yahoo():
-    """Yahoo with SPY and two names that are no names of folders, on Friday, Sunday and Monday."""
+@pytest.fixture(scope="module")
+def server():
     with Yahoo() as one:
-        one.set_clock(NOW)
-        friday, monday = NOW // DAY_S * DAY_S - 3 * DAY_S, NOW // DAY_S * DAY_S
-        begins = [friday + 14 * HOUR_S, monday + 9 * HOUR_S]
-        times = [begin + n * MINUTE_S for begin in begins for n in range(180)]
-        one.bars["SPY"] = [bar(time, 600 + n / 7) for n, time in enumerate(times)]
-        one.bars["ES=F"] = [bar(time, 6700 + n / 4) for n, time in enumerate(times)]
-        one.bars["EURUSD=X"] = [bar(time, 1.1 + n / 10_000, 0) for n, time in enumerate(times)]
         yield one
+
+
+@pytest.fixture
+def yahoo(server):
+    """Yahoo with SPY and two names that are no names of folders, on Friday, Sunday and Monday."""
+    server.clear()
+    server.set_clock(NOW)
+    friday, monday = NOW // DAY_S * DAY_S - 3 * DAY_S, NOW // DAY_S * DAY_S
+    begins = [friday + 14 * HOUR_S, monday + 9 * HOUR_S]
+    times = [begin + n * MINUTE_S for begin in begins for n in range(180)]
+    server.bars["SPY"] = [bar(time, 600 + n / 7) for n, time in enumerate(times)]
+    server.bars["ES=F"] = [bar(time, 6700 + n / 4) for n, time in enumerate(times)]
+    server.bars["EURUSD=X"] = [bar(time, 1.1 + n / 10_000, 0) for n, time in enumerate(times)]
+    return server
 
 
 @pytest.fixture
@@ -113,10 +119,12 @@ def test_later_runs_begin_where_the_answers_end(folder, yahoo):
         output.append(macro(folder))
         return {one.start for one in yahoo.asked[before:]}
 
-    output = [macro(folder)]
+    output = [macro(folder, "--days", "7")]
+    known = (folder / "data" / "work" / "models.json").read_bytes()
     again = NOW // MINUTE_S * MINUTE_S - HOUR_S - MINUTE_S
     assert starts() == {again}
     assert output[-1] == "nothing new (3 tickers, 3 requests, 183 rows received)\n"
+    assert (folder / "data" / "work" / "models.json").read_bytes() == known
     caches = sorted((folder / "data" / "work" / "yfinance").glob("*.db"))
     assert caches
     for cache in caches:
@@ -238,7 +246,7 @@ def test_the_outcomes_of_yfinance_are_told_apart(tmp_path, yahoo):
 import json, sys
 from pathlib import Path
 from loguru import logger
-from ingest.yahoo import Trouble, Yahoo
+from ingest.macro.yahoo import Trouble, Yahoo
 logger.remove()
 yahoo, found = Yahoo(Path(sys.argv[1]), sys.argv[2]), {}
 for name in sys.argv[4:]:
@@ -324,7 +332,9 @@ def test_an_answer_with_duplicates_and_steps_back_is_one_clean_row_a_minute(tmp_
 
 
 @POSIX
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)]
+)
 def test_a_signal_ends_a_run_whose_request_hangs(tmp_path, yahoo, number):
     folder = lake_of(tmp_path / "lake", yahoo, "SPY", "ES=F")
     yahoo.hang_on("ES=F")

@@ -1,11 +1,11 @@
 """`lake repair`: what is missing is fetched by id, exactly that, and once."""
 
 import json
-import shutil
+from pathlib import Path
 
 import lakes
 import pytest
-from holed_lakes import TRADES, Lacking, bars, ids, make, market, repair, tape
+from holed_lakes import TRADES, Holed, Lacking, Repairs, bars, ids, make, market, repair, tape
 
 SYMBOL = "SOLUSDT"
 SOURCE = market()
@@ -15,22 +15,15 @@ LOST = {*IDS[50:51], *IDS[100:130], *IDS[150:151], *IDS[1500:3700]}
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A lake that lacks nothing."""
-    folder = make(tmp_path_factory.mktemp("whole") / "lake", SOURCE)
-    lakes.bring(folder)
-    return folder
+def example(tmp_path_factory) -> Holed:
+    return Holed(tmp_path_factory.mktemp("holed"), SOURCE, LOST)
 
 
 @pytest.fixture(scope="module")
-def unbuilt(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("holed") / "lake", SOURCE, LOST)
-
-
-@pytest.fixture
-def holed(unbuilt, tmp_path):
-    """A lake with holes, not built yet."""
-    return shutil.copytree(unbuilt, tmp_path / "lake")
+def repaired(example) -> tuple[Path, Repairs]:
+    """A lake with holes that was repaired twice. Only look."""
+    folder = example.fresh()
+    return folder, repair(folder, SOURCE, times=2)
 
 
 def repair_lines(folder) -> dict[str, list[dict]]:
@@ -40,28 +33,27 @@ def repair_lines(folder) -> dict[str, list[dict]]:
     return {name: [json.loads(line) for line in text.splitlines()] for name, text in texts.items()}
 
 
-def test_after_a_repair_the_bars_are_those_of_a_lake_that_lost_nothing(holed, whole):
-    done = repair(holed, SOURCE, times=2)
+def test_after_a_repair_the_bars_are_those_of_a_lake_that_lost_nothing(repaired, example):
+    folder, done = repaired
     assert [result.exit_code for result in done.results] == [0, 0], done.results[0].output
     assert (
         f"{len(LOST):,} ids were missing, {len(LOST):,} fetched, 0 left" in done.results[0].output
     )
-    assert tape(holed) == [(SYMBOL, 0, 0, len(LOST), "complete")]
-    assert bars(holed) == bars(whole)
+    assert tape(folder) == [(SYMBOL, 0, 0, len(LOST), "complete")]
+    assert bars(folder) == example.whole
     assert done.results[1].output == "nothing is missing\n" and done.asked[1] == []
-    assert lakes.dry(holed) == []
+    assert lakes.dry(folder) == []
 
 
-def test_near_holes_cost_one_request_and_each_page_begins_with_a_known_trade(holed):
-    done = repair(holed, SOURCE)
+def test_near_holes_cost_one_request_and_each_page_begins_with_a_known_trade(repaired):
+    _, done = repaired
     begins = done.pages()
     assert begins == [IDS[49], IDS[1499], IDS[1499 + 999], IDS[1499 + 2 * 999]]
     assert all(query["limit"] == "1000" for path, query in done.asked[0] if path == TRADES)
 
 
-def test_a_repaired_trade_is_a_raw_line_like_any_other_but_for_its_source(holed):
-    repair(holed, SOURCE)
-    found = repair_lines(holed)
+def test_a_repaired_trade_is_a_raw_line_like_any_other_but_for_its_source(repaired):
+    found = repair_lines(repaired[0])
     last = max(number for number in LOST if number < IDS[1500])
     assert len(found) == 2 and f"2025-10-20/repair_14_{IDS[50]}_{last}.jsonl" in found
     lines = [line for part in found.values() for line in part]

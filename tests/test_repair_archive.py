@@ -1,12 +1,11 @@
 """What REST keeps no more comes from the archive, and a sealed day takes what comes late."""
 
-import shutil
 from datetime import date
 
 import lakes
 import pytest
 from aiohttp import web
-from holed_lakes import TRADES, Lacking, bars, ids, make, market, repair, tape
+from holed_lakes import TRADES, Holed, Lacking, bars, ids, make, market, repair, tape
 from sealed_lakes import archived, check_promises, sums
 
 from replay.archive import ArchiveRules
@@ -26,22 +25,19 @@ ZIP = f"/data/spot/daily/trades/{SYMBOL}/{SYMBOL}-trades-"
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    folder = make(tmp_path_factory.mktemp("whole") / "lake", SOURCE)
-    lakes.bring(folder)
-    return bars(folder)
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    folder = make(tmp_path_factory.mktemp("holed") / "lake", SOURCE, LOST)
-    lakes.bring(folder)
-    return folder
+def example(tmp_path_factory) -> Holed:
+    return Holed(tmp_path_factory.mktemp("holed"), SOURCE, LOST)
 
 
 @pytest.fixture
-def holed(built, tmp_path):
-    return shutil.copytree(built, tmp_path / "lake")
+def holed(example):
+    """A built lake with holes."""
+    return example.fresh()
+
+
+@pytest.fixture
+def whole(example):
+    return example.whole
 
 
 def test_what_is_older_than_the_oldest_trade_of_rest_comes_from_the_archive(holed, whole):

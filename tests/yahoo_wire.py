@@ -42,6 +42,11 @@ class Yahoo(Served):
 
     def __init__(self) -> None:
         super().__init__()
+        self.clear()
+
+    def clear(self) -> None:
+        """Be as new."""
+        super().clear()
         self.bars: dict[str, list[tuple]] = {}
         self.faults: list[Callable[[Chart], web.StreamResponse | Awaitable | None]] = []
         self.paths: list[str] = []
