@@ -211,6 +211,7 @@ def test_collectors_and_builds_at_once_lose_nothing_in_many_rounds(campaign, tmp
         asyncio.run(MEETINGS[seed % 2](folder, random.Random(seed), told))
 
 
+@pytest.mark.filterwarnings("ignore:nothing was built")
 def test_who_asks_before_the_first_build_is_answered_though_a_build_clears_the_workshop(tmp_path):
     """The first questions make the files without rows that the views need, there."""
     lakes.make_two_days(tmp_path / "lake", ["SOLUSDT"])
