@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import lakes
+import pytest
+from test_docs import complaint
 
 from runner.config import load
 from runner.models.models import Models
@@ -22,6 +24,21 @@ def test_the_table_of_relations_is_made_of_the_headers(tmp_path):
 
 
 def test_every_folder_that_the_readme_sends_to_exists():
-    named = re.findall(r"`((?:sql|macros|ingest)/[\w./]*)`", README)
-    made_up = {"sql/views/spread_by_hour.sql"}
-    assert [name for name in named if name not in made_up and not (ROOT / name).exists()] == []
+    named = re.findall(r"`((?:sql|macros|reports|ingest|docs)/[\w./]*)`", README)
+    assert len(named) > 5 and [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_every_command_of_a_page_is_one(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    lines = re.findall(r"^(?:    (?:.* && )?|\$ )(lake .*)$|`(lake [a-z-]+ ?[^`\n…]*)`", text, re.M)
+    wrong = {line: why for found in lines if (why := complaint(line := "".join(found)))}
+    assert wrong == {} and len(lines) > 1
+
+
+def test_the_pictures_of_the_pages_are_there_and_small():
+    pages = [README, *(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))]
+    shown = {name for page in pages for name in re.findall(r"pictures/([\w.-]+)", page)}
+    there = {path.name: path.stat().st_size for path in (ROOT / "docs" / "pictures").iterdir()}
+    assert shown <= set(there) and {"report.png", "dashboard_market.png"} <= shown
+    assert {name for name, size in there.items() if size > 300_000} == set()

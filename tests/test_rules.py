@@ -215,8 +215,8 @@ def test_a_bar_without_its_time_or_state_is_found(clean, column):
         assert clean.ask("r5_whole_grid").violations > 0
 
 
-def test_the_readme_lists_the_rules_as_their_headers_say(folder):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_guide_lists_the_rules_as_their_headers_say(folder):
+    text = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| (R\d+) \| (.+) \| (\w+) \|$", text, re.MULTILINE)
     found = rules(Models(load(folder)))
     assert listed == [(label(rule), rule.sentence, rule.keys["severity"]) for rule in found]
