@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import lakes
@@ -32,11 +33,17 @@ def market(*symbols: str, seconds: float = 150, skew_us: int = 0) -> Market:
 
 @dataclass
 class Backfills:
-    """Runs of `lake backfill`: what each said and asked, and the candles that there were."""
+    """Runs of `lake backfill`: what each said and asked, and of which exchange."""
 
+    exchange: Exchange
+    interval: str
     results: list[Result] = field(default_factory=list)
     asked: list[list[Served]] = field(default_factory=list)
-    truth: dict[str, list[tuple]] = field(default_factory=dict)
+
+    @cached_property
+    def truth(self) -> dict[str, list[tuple]]:
+        """The candles that there were."""
+        return truth(self.exchange, self.interval)
 
     def pages(self, number: int = 0) -> list[dict]:
         """The queries for klines of a run that were answered well."""
@@ -56,11 +63,11 @@ def backfill(
 
     `knobs`: of the exchange.
     """
-    done = Backfills()
+    done = Backfills(Exchange(source, speed=None, rest_only=True, **knobs), interval)
     chosen = ["--symbols", ",".join(source.symbols), "--interval", interval, *arguments]
 
     async def main() -> None:
-        async with Exchange(source, speed=None, rest_only=True, **knobs) as exchange:
+        async with done.exchange as exchange:
             url = ["--rest-url", exchange.rest_url, "--archive-url", exchange.rest_url]
             for number in range(times):
                 if number:
@@ -69,7 +76,6 @@ def backfill(
                 run = asyncio.to_thread(lakes.run, folder, "backfill", *url, *chosen)
                 done.results.append(await run)
                 done.asked.append(exchange.requests[before:])
-            done.truth |= truth(exchange, interval)
 
     asyncio.run(main())
     return done

@@ -69,7 +69,8 @@ def lake_of(folder: Path, exchange, **sections: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     text = "".join(f"{name}: {value}\n" for name, value in own.items())
     (folder / "config.yml").write_text(text, encoding="utf-8")
-    return folder
+    with lakes.knowing(folder):
+        return folder
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`watched.py macro --days 2` is `lake macro --days 2` in a process that may reach this machine only.
+"""`watched.py macro --days 2` is `lake macro --days 2`, which may reach this machine only.
 
 An audit hook sees every address that Python resolves or connects to.
 """
