@@ -17,13 +17,16 @@ from ingest.derivatives.command import derivatives
 from ingest.macro.command import macro
 from ingest.repair.command import repair
 from replay.command import replay
-from runner.command import build, graph, ls, shell, sql
+from runner.build.command import build
+from runner.completion import completion
 from runner.dashboard.dashboard import dashboard
 from runner.demo import demo
 from runner.describe.command import describe
 from runner.health.status import status
 from runner.init import init
 from runner.lineage.command import lineage
+from runner.models.command import graph, ls
+from runner.query import shell, sql
 from runner.run import supervised as child
 from runner.run.run import run
 from runner.schedule.schedule import schedule
@@ -120,6 +123,7 @@ for command in (
     dashboard,
     sql,
     shell,
+    completion,
 ):
     cli.add_command(command)
 

@@ -35,12 +35,16 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str) -> fl
     "are merged by receive time. Without it a synthetic market is replayed.",
 )
 @click.option(
-    "--symbols", default="", help="Only these, e.g. SOLUSDT,BTCUSDT. Default: what there is."
+    "--symbols",
+    default="",
+    metavar="A,B",
+    help="Only these symbols, separated by commas.",
 )
 @click.option("--seed", default=1, show_default=True, help="Of the synthetic market and faults.")
 @click.option(
     "--start",
     type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]),
+    metavar="TIME",
     help="Start of the synthetic market, UTC.  [default: 2025-10-20T14:55:00Z]",
 )
 @click.option(
@@ -48,7 +52,8 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str) -> fl
     default=600.0,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="Length of the synthetic market in seconds.",
+    metavar="SECONDS",
+    help="Length of the synthetic market.",
 )
 @click.option(
     "--speed",
@@ -89,7 +94,7 @@ def replay(recordings, symbols, seed, start, duration, faults, **how) -> None:
     that are over, and (made up, but always the same) futures and Yahoo's minutes, all at one port.
 
     \b
-    Example:
+    Examples:
       lake replay --symbols SOLUSDT,BTCUSDT --speed 20 --fault drop=at:120s
       lake replay --recording data/raw/binance/SOLUSDT/2025-10-20 --speed max
       lake replay --rest-only --history-days 180 --port 8080

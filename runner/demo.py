@@ -48,7 +48,7 @@ def demo(folder: Path) -> None:
     It works in its own folder, demo/, and takes less than a minute.
 
     \b
-    Example:
+    Examples:
       lake demo
     """
     from runner.lock import hold

@@ -38,7 +38,7 @@ def init(folder: Path, symbols: str | None) -> None:
     """Make a lake: FOLDER (here, unless named) with a config.yml to edit.
 
     \b
-    Example:
+    Examples:
       lake init my-lake --symbols SOLUSDT,BTCUSDT
     """
     shipped = config.load(config.SHIPPED / "config.yml")

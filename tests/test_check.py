@@ -325,7 +325,9 @@ def test_builds_beside_a_check_make_no_fault(folder):
 
 
 def test_macro_data_are_checked_when_they_are_there(folder):
-    assert said(check(folder), "PASS")["macro"] == "There are no macro data."
+    assert said(check(folder), "PASS")["macro"] == (
+        "There are no macro data; `lake macro` fetches them."
+    )
     lakes.make(folder, CONFIG + "macro_minute:\n  tickers: [SPY, UUP, ES=F]\n")
     for ticker in ("SPY", "UUP"):
         put_minutes(folder, ticker, ([minute(lakes.NOON)], lakes.MIDNIGHT))

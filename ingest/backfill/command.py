@@ -4,18 +4,22 @@ from pathlib import Path
 
 import click
 
-from runner.command import config_option, names_of
-from runner.moments import Moment
+from runner.command import (
+    archive_url_option,
+    config_option,
+    end_option,
+    own_symbols_option,
+    rest_url_option,
+    start_option,
+)
 
 
 @click.command("backfill", short_help="Fetch the exchange's official klines.")
-@click.option(
-    "--symbols", callback=names_of, metavar="A,B", help="Symbols, in place of those in config.yml."
-)
+@own_symbols_option
 @click.option("--days", type=int, help="Days back from now, in place of backfill.days.")
 @click.option("--interval", metavar="1m|1s", help="Length of a kline, in place of config.yml's.")
-@click.option("--start", type=Moment(), help="Where to begin, as 2025-10-20T12:00:00Z.")
-@click.option("--end", type=Moment(), help="Where to end (exclusive).  [default: now]")
+@start_option
+@end_option
 @click.option(
     "--source",
     type=click.Choice(["rest", "archive"]),
@@ -23,8 +27,8 @@ from runner.moments import Moment
     show_default=True,
     help="Pages up to this minute, or whole past days as zips with checksums.",
 )
-@click.option("--rest-url", metavar="URL", help="REST address, in place of config.yml's.")
-@click.option("--archive-url", metavar="URL", help="Archive's address, in place of config.yml's.")
+@rest_url_option
+@archive_url_option
 @config_option
 def backfill(
     symbols: list[str] | None,
@@ -37,13 +41,14 @@ def backfill(
     archive_url: str | None,
     config_file: Path | None,
 ) -> None:
-    """Fetch official klines that are missing, and store them beside our own bars.
+    """Fetch official klines that are missing, and store them beside our own bars: up to now, unless
+    --end says otherwise.
 
     What was fetched before is not asked for again, also after a kill; the candle that is still
     open is left for later.
 
     \b
-    Example:
+    Examples:
       lake backfill --symbols SOLUSDT,SUIUSDT --days 30
       lake backfill --source archive --start 2025-10-01 --end 2025-10-03
     """

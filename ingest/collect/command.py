@@ -4,21 +4,19 @@ from pathlib import Path
 
 import click
 
-from runner.command import config_option, names_of
+from runner.command import (
+    config_option,
+    duration_option,
+    own_symbols_option,
+    rest_url_option,
+)
 
 
 @click.command("collect")
-@click.option(
-    "--symbols",
-    callback=names_of,
-    metavar="A,B",
-    help="Symbols to collect, in place of those in config.yml.",
-)
-@click.option(
-    "--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after this many seconds."
-)
+@own_symbols_option
+@duration_option
 @click.option("--ws-url", metavar="URL", help="WebSocket address, in place of config.yml's.")
-@click.option("--rest-url", metavar="URL", help="REST address, in place of config.yml's.")
+@rest_url_option
 @config_option
 def collect(
     symbols: list[str] | None,
@@ -33,7 +31,7 @@ def collect(
     connection is made again, and what it cost is fetched by `lake repair`; one collector a lake.
 
     \b
-    Example:
+    Examples:
       lake collect --symbols SOLUSDT,SUIUSDT --duration 3600
     """
     # Imported here: the network libraries take a third of a second, which --help need not wait for.

@@ -4,19 +4,12 @@ from pathlib import Path
 
 import click
 
-from runner.command import config_option, names_of
+from runner.command import config_option, look_back_option, own_symbols_option
 
 
 @click.command("derivatives", short_help="Fetch funding rates and open interest.")
-@click.option(
-    "--symbols",
-    callback=names_of,
-    metavar="A,B",
-    help="Symbols to fetch, in place of those in config.yml.",
-)
-@click.option(
-    "--days", type=click.IntRange(1, 29), help="Days to look back, in place of config.yml's."
-)
+@own_symbols_option
+@look_back_option
 @click.option("--url", metavar="URL", help="Address of the futures exchange.")
 @config_option
 @click.pass_context
@@ -29,7 +22,7 @@ def derivatives(
     run this at least that often. A symbol that has no future is told and left out.
 
     \b
-    Example:
+    Examples:
       lake derivatives --symbols BTCUSDT,ETHUSDT --days 29
     """
     from loguru import logger

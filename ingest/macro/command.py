@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from runner.command import config_option, names_of
+from runner import completion
+from runner.command import config_option, look_back_option, names_of
 
 
 @click.command("macro", short_help="Fetch 1-minute bars of macro instruments from Yahoo.")
@@ -12,11 +13,10 @@ from runner.command import config_option, names_of
     "--tickers",
     callback=names_of,
     metavar="A,B",
-    help="Tickers to fetch, in place of those in config.yml.",
+    shell_complete=completion.tickers,
+    help="Tickers, in place of those in config.yml.",
 )
-@click.option(
-    "--days", type=click.IntRange(1, 29), help="Days to look back, in place of config.yml's."
-)
+@look_back_option
 @click.option("--url", metavar="URL", help="Address to ask in place of all hosts of Yahoo.")
 @config_option
 @click.pass_context
@@ -29,7 +29,7 @@ def macro(
     still revise. Yahoo keeps 30 days of minutes. A ticker that fails does not stop the others.
 
     \b
-    Example:
+    Examples:
       lake macro --tickers SPY,EURUSD=X --days 29
     """
     from loguru import logger

@@ -4,14 +4,19 @@ from pathlib import Path
 
 import click
 
-from runner.command import config_option, symbols_option
+from runner.command import (
+    archive_url_option,
+    config_option,
+    rest_url_option,
+    symbols_option,
+)
 
 
 @click.command("repair", short_help="Fetch missing trades by their ids.")
 @symbols_option
 @click.option("--all", "everything", is_flag=True, help="Also holes above repair.max_ids_per_hole.")
-@click.option("--rest-url", metavar="URL", help="REST address, in place of config.yml's.")
-@click.option("--archive-url", metavar="URL", help="The archive's address, likewise.")
+@rest_url_option
+@archive_url_option
 @config_option
 @click.pass_context
 def repair(ctx, symbols, everything, rest_url, archive_url, config_file: Path | None) -> None:
@@ -22,7 +27,7 @@ def repair(ctx, symbols, everything, rest_url, archive_url, config_file: Path | 
     with what they would cost.
 
     \b
-    Example:
+    Examples:
       lake repair
       lake repair --symbols SOLUSDT --all
     """
@@ -30,7 +35,7 @@ def repair(ctx, symbols, everything, rest_url, archive_url, config_file: Path | 
     from loguru import logger
 
     from ingest.repair import repair as repairing
-    from runner import config, logs
+    from runner import config, logs, next_step
     from runner.run import supervised
 
     flags = {
@@ -41,7 +46,8 @@ def repair(ctx, symbols, everything, rest_url, archive_url, config_file: Path | 
     logs.setup(lake, "transformer", debug=(ctx.obj or {}).get("debug", False))
     done = repairing.repair(lake, symbols, everything)
     supervised.count(new=done.fetched.total(), failed=len(done.failed))
-    for line in done.told(lake.config.repair.max_ids_per_hole):
+    lacks = next_step.to_bars(lake)
+    for line in [lacks] if lacks else done.told(lake.config.repair.max_ids_per_hole):
         click.echo(line)
         logger.bind(printed=True).info(line)
     if done.failed:

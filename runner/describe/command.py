@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner import completion
 from runner.command import config_option
 
 if TYPE_CHECKING:  # nothing that `lake --help` needs to wait for
@@ -21,7 +22,7 @@ RAW = "raw"
 
 
 @click.command("describe", short_help="Say what relations and their columns mean.")
-@click.argument("name", metavar="[RELATION]", required=False)
+@click.argument("name", metavar="[RELATION]", required=False, shell_complete=completion.relation)
 @click.option("--markdown", is_flag=True, help="All of it as a page: docs/data-dictionary.md.")
 @config_option
 def describe(name: str | None, markdown: bool, config_file: Path | None) -> None:
@@ -32,7 +33,7 @@ def describe(name: str | None, markdown: bool, config_file: Path | None) -> None
     in the SQL files, so a lake's own relations have theirs too; `lake.db` shows them as comments.
 
     \b
-    Example:
+    Examples:
       lake describe bars_1s
       lake describe raw
       lake describe --markdown > data-dictionary.md

@@ -8,13 +8,14 @@ from runner.health.health import DEGRADED, ERROR, STOPPED, Collector, Disk, File
 from runner.health.judge import LEAST_SILENCE_S, Seen, collector_status, judged
 from runner.lock import is_held
 from runner.moments import iso, microseconds
+from runner.next_step import is_recorded
 
 RUN_LOCK, COLLECTOR_LOCK = "run.lock", "collector.lock"
 # Real seconds after which a heartbeat is too old; it is written every 15 s and more often.
 STALE_S = 60.0
 
 
-def now(lake: Lake) -> Health:
+def current(lake: Lake) -> Health:
     """The health of a lake, whoever runs, also when nobody does and nothing ever did."""
     beat, told = health.read(lake), status.read(lake.base)
     if holder := is_held(lake.base / RUN_LOCK):
@@ -24,7 +25,8 @@ def now(lake: Lake) -> Health:
         return _of_collector(lake, told)
     if beat:
         return _ended(beat)
-    found = health.blank(lake, STOPPED, f"nothing was ever collected in {lake.base}: `lake run`")
+    never = "nothing runs" if is_recorded(lake) else f"nothing was ever collected in {lake.base}"
+    found = health.blank(lake, STOPPED, f"{never}: `lake run`")
     if told:
         found.reason = f"nothing runs; the last `lake collect` {_how(told)}: `lake run`"
         found.collector = _collector(lake, told, "stopped")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.command import config_option
+from runner.command import config_option, json_option, testing_option
 
 if TYPE_CHECKING:
     from runner.config import Lake
@@ -13,8 +13,8 @@ UNHEALTHY = 3
 
 
 @click.command("status", short_help="How the lake is now; exit code 3 if not healthy.")
-@click.option("--testing", is_flag=True, help="Of the lake of test runs (testing.base_path).")
-@click.option("--json", "as_json", is_flag=True, help="Print the heartbeat, for programs.")
+@testing_option
+@json_option
 @click.option("--figures", is_flag=True, hidden=True, help="Only measure: for `lake run`.")
 @config_option
 def status(testing, as_json, figures, config_file) -> None:
@@ -24,8 +24,9 @@ def status(testing, as_json, figures, config_file) -> None:
     has arrived and at who runs, not only at what was said last.
 
     \b
-    Example:
+    Examples:
       lake status
+      lake status --json
     """
     from runner.config import load
 
@@ -35,9 +36,9 @@ def status(testing, as_json, figures, config_file) -> None:
         return
     from runner.health import report
     from runner.health.health import HEALTHY
-    from runner.health.now import now
+    from runner.health.now import current
 
-    found = now(lake)
+    found = current(lake)
     if as_json:
         click.echo(report.as_json(found))
     else:

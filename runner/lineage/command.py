@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner import completion
 from runner.command import config_option
-from runner.validation.report import wrapped
 
 if TYPE_CHECKING:  # it loads sqlglot, which no other command needs to wait for
     from runner.lineage.lineage import End, Step
@@ -16,7 +16,7 @@ UNBROKEN = "\N{NO-BREAK SPACE}"
 
 
 @click.command("lineage", short_help="Show where a column comes from, down to the raw key.")
-@click.argument("column", metavar="RELATION[.COLUMN]")
+@click.argument("column", metavar="RELATION[.COLUMN]", shell_complete=completion.columns)
 @click.option(
     "--format",
     "form",
@@ -34,7 +34,7 @@ def lineage(column: str, form: str, config_file: Path | None) -> None:
     column: all of the relation, briefly.
 
     \b
-    Example:
+    Examples:
       lake lineage bars_1m.vwap
       lake lineage bars_1m
       lake lineage bars_1s.state --format mermaid > state.mmd
@@ -84,6 +84,8 @@ def _together(names: Iterable[str]) -> str:
 
 
 def _wrapped(head: str, text: str, indent: str) -> str:
+    from runner.validation.report import wrapped
+
     return wrapped(head + text, indent).replace(UNBROKEN, " ")
 
 

@@ -16,7 +16,7 @@ from runner.paths import is_encoded
 RESERVED = {"raw", "work", "logs", "reports", "{exchange}", "{symbol}", "{ticker}"}
 # What may stand for whom in a path; `{interval}` ends a name: klines_{interval}.
 NAMES = {"{exchange}", "{symbol}", "{ticker}", "{day}"}
-KEYS = {"grain", "file", "raw", "severity", "breaks", "checks", "absent", "fails_from"}
+KEYS = {"grain", "file", "raw", "severity", "breaks", "checks", "absent", "fails_from", "fetch"}
 
 
 @dataclass(frozen=True)
@@ -122,16 +122,6 @@ def model(path: Path) -> Model:
             f"{path}: a file name is a relation name: lower-case letters, digits and _ only"
         )
     return Model(path.stem, path.parent.name, path, text, *header(path, text))
-
-
-def check_macro(path: Path) -> None:
-    """Stop at a macro file that makes anything but the macro of its name."""
-    text = re.sub(r"--[^\n]*|'[^']*'", " ", read(path)).strip().rstrip(";")
-    head = rf"create\s+or\s+replace\s+macro\s+{re.escape(path.stem)}\s*\("
-    if not re.match(head, text, re.IGNORECASE) or ";" in text:
-        raise click.ClickException(
-            f"{path}, line 1: must hold one statement: create or replace macro {path.stem}(…) as …"
-        )
 
 
 def header(path: Path, text: str) -> tuple[str, dict[str, str]]:

@@ -9,7 +9,14 @@ from contextlib import contextmanager
 
 import click
 
-from runner.command import config_option, names_of
+from runner import completion
+from runner.command import (
+    config_option,
+    duration_option,
+    names_of,
+    own_symbols_option,
+    testing_option,
+)
 
 SECTIONS = (
     *("exchanges[0]", "collector", "transformer", "macro_minute", "derivatives", "compact"),
@@ -21,22 +28,31 @@ LEFT_S = 12.0
 
 
 @click.command("run", short_help="Collect, build, fetch and seal, without end.")
-@click.option("--testing", is_flag=True, help="A test run: its own folder, short intervals.")
-@click.option("--symbols", callback=names_of, metavar="A,B", help="Symbols to collect.")
+@testing_option
+@own_symbols_option
+@duration_option
 @click.option(
-    "--duration",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Stop after this many seconds.",
+    "--transform-interval-min", type=int, metavar="MINUTES", help="Between two builds; 0 = never."
 )
-@click.option("--transform-interval-min", type=int, help="Minutes between two builds; 0 = never.")
 @click.option(
-    "--macro-tickers", callback=names_of, metavar="A,B", help="Macro instruments to fetch."
+    "--macro-tickers",
+    callback=names_of,
+    metavar="A,B",
+    shell_complete=completion.tickers,
+    help="Tickers, in place of those in config.yml.",
 )
-@click.option("--macro-interval-min", type=int, help="Minutes between two fetches; 0 = never.")
 @click.option(
-    "--macro-lookback-startup-days", type=int, help="Days to look back at the first fetch."
+    "--macro-interval-min", type=int, metavar="MINUTES", help="Between two fetches; 0 = never."
 )
-@click.option("--macro-runtime-lookback-days", type=int, help="Days to look back at later ones.")
+@click.option(
+    "--macro-lookback-startup-days",
+    type=int,
+    metavar="DAYS",
+    help="To look back at the first fetch.",
+)
+@click.option(
+    "--macro-runtime-lookback-days", type=int, metavar="DAYS", help="To look back at later ones."
+)
 @config_option
 @click.pass_context
 def run(ctx, testing, duration, config_file, **given) -> None:
@@ -49,7 +65,7 @@ def run(ctx, testing, duration, config_file, **given) -> None:
     `testing`; with LAKE_TESTING=1 other commands look at its lake.
 
     \b
-    Example:
+    Examples:
       lake run
       lake run --testing --duration 300
     """

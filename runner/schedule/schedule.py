@@ -42,7 +42,7 @@ def schedule() -> None:
     collect (starts with the machine), build (every 5 minutes) and compact (at 01:30 UTC).
 
     \b
-    Example:
+    Examples:
       lake schedule show
       lake schedule install
       lake schedule install --what collect,build,compact
@@ -57,7 +57,7 @@ def show(jobs: list[str], config_file: Path | None) -> None:
     """Print what would be installed, with its places; change nothing.
 
     \b
-    Example:
+    Examples:
       lake schedule show --what build
     """
     file = _lake_file(config_file)
@@ -71,7 +71,7 @@ def install(jobs: list[str], config_file: Path | None) -> None:
     """Let the system start just these, now and from now on; what else was scheduled goes.
 
     \b
-    Example:
+    Examples:
       lake schedule install --what collect,build,compact
     """
     file = _lake_file(config_file)
@@ -87,7 +87,7 @@ def remove(config_file: Path | None) -> None:
     It needs no lake any more: name the folder that was there.
 
     \b
-    Example:
+    Examples:
       lake schedule remove --config old-lake
     """
     file = Path(os.path.normpath(Path(config_file or ".").absolute()))

@@ -10,6 +10,8 @@ from runner.command import config_option, day_option, symbols_option
 if TYPE_CHECKING:
     from runner.seal.prune import Pruning, Spare
 
+OLD = "no packed raw is {} days old and safe to remove (`lake compact` seals and packs)"
+
 
 def _days(context: click.Context, parameter: click.Parameter, value: str) -> int:
     if not re.fullmatch(r"\d{1,5}d", value):
@@ -29,13 +31,13 @@ def compact(ctx, day, symbols, config_file) -> None:
     newest line. Late lines reopen the day that they belong to; the next run seals it again.
 
     \b
-    Example:
+    Examples:
       lake compact
       cd data/parquet/binance/SOLUSDT && sha256sum -c SHA256SUMS
     """
     from loguru import logger
 
-    from runner import logs
+    from runner import logs, next_step
     from runner.config import load
     from runner.run import supervised
     from runner.seal.compact import compact as run_compact
@@ -44,7 +46,8 @@ def compact(ctx, day, symbols, config_file) -> None:
     logs.setup(lake, "transformer", debug=(ctx.obj or {}).get("debug", False))
     done = run_compact(lake, day, symbols)
     supervised.count(sealed=len(done.sealed), waiting=len(done.waiting))
-    for line in done.told():
+    lacks = next_step.to_bars(lake)
+    for line in [f"nothing to seal: {lacks}"] if lacks else done.told():
         click.echo(line)
         logger.bind(printed=True).info(line)
     if done.failed:
@@ -71,10 +74,10 @@ def prune(ctx, days, symbols, yes, config_file) -> None:
     needs raw (`lake build --from-raw`) is then no longer possible for these days.
 
     \b
-    Example:
+    Examples:
       lake prune --raw-older-than 14d
     """
-    from runner import logs
+    from runner import logs, next_step
     from runner.config import load
     from runner.seal.prune import Pruning
 
@@ -82,7 +85,7 @@ def prune(ctx, days, symbols, yes, config_file) -> None:
     logs.setup(lake, "transformer", debug=(ctx.obj or {}).get("debug", False))
     with Pruning(lake, days, symbols) as pruning:
         found, kept = pruning.look()
-        _show(found, kept, days)
+        _show(found, kept, next_step.to_bars(lake) or OLD.format(days))
         if yes:
             _remove(pruning, found)
     if yes or not found:
@@ -96,13 +99,13 @@ def prune(ctx, days, symbols, yes, config_file) -> None:
         _remove(pruning, [one for one in pruning.look()[0] if one in found])
 
 
-def _show(found: list["Spare"], kept: list[str], days: int) -> None:
+def _show(found: list["Spare"], kept: list[str], why_none: str) -> None:
     for line in kept:
         click.echo(f"kept   {line}")
     for one in found:
         click.echo(f"frees  {one.path} ({one.bytes / 1e6:,.1f} MB)")
     if not found:
-        click.echo(f"nothing to remove: no packed raw is {days} days old and safe to remove")
+        click.echo(f"nothing to remove: {why_none}")
 
 
 def _remove(pruning: "Pruning", safe: list["Spare"]) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from runner.command import config_option
-from runner.moments import WIDTHS_US, Moment, iso
+from runner.command import config_option, end_option, start_option, symbols_option
+from runner.moments import WIDTHS_US, iso
 from runner.slices.request import SOURCES, Request
 
 ENDINGS = {".parquet": "parquet", ".csv": "csv"}
@@ -13,9 +13,9 @@ SYMBOLS_NAMED = 5
 
 
 @click.command("slice", short_help="Take a stretch away in one file, with its proof.")
-@click.option("--symbols", metavar="A,B", help="Symbols, separated by commas.  [default: all]")
-@click.option("--start", type=Moment(), help="First moment, UTC: 2025-10-20 or …T12:00:00Z.")
-@click.option("--end", type=Moment(), help="End, UTC, exclusive.")
+@symbols_option
+@start_option
+@end_option
 @click.option("--tf", type=click.Choice([*WIDTHS_US]), help="Width of bars.  [default: 1m]")
 @click.option(
     "--source",
@@ -55,7 +55,7 @@ def slice_(symbols, start, end, tf, source, out, form, allow_dark, force, verify
     doubles in their shortest exact form, and an empty field where there is no value.
 
     \b
-    Example:
+    Examples:
       lake slice --start 2025-10-20 --end 2025-10-21 --out day.parquet
       lake slice --source trades --start 2025-10-20 --end 2025-10-21 --out t.csv
       lake slice --verify day.parquet
@@ -79,9 +79,6 @@ def _request(symbols, start, end, tf, source, out, form, allow_dark) -> Request:
     needed = {"--start": start, "--end": end, "--out": out}
     if missing := [name for name, value in needed.items() if value is None]:
         raise click.UsageError(f"{' and '.join(missing)} must be given (or --verify FILE)")
-    names = tuple(name.strip() for name in (symbols or "").split(",") if name.strip())
-    if symbols is not None and not names:
-        raise click.UsageError("--symbols names none; leave it out for all symbols")
     if end <= start:
         raise click.UsageError(f"--end {iso(end)} must be later than --start {iso(start)}")
     is_ticks = source in ("trades", "quotes")
@@ -95,7 +92,7 @@ def _request(symbols, start, end, tf, source, out, form, allow_dark) -> Request:
     for option, us in (("--start", start), ("--end", end)):
         if tf and us % WIDTHS_US[tf]:
             raise click.UsageError(f"{option} {iso(us)} lies inside a bar of {tf}")
-    return Request(source, tf, names, start, end, out, allow_dark)
+    return Request(source, tf, tuple(sorted(symbols)), start, end, out, allow_dark)
 
 
 def _refuse_place(out: Path, base: Path, force: bool) -> None:
@@ -132,7 +129,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _refuse_others(*options: object) -> None:
-    if any(option not in (None, False) for option in options):
+    if any(option not in (None, False, frozenset()) for option in options):
         raise click.UsageError("--verify FILE goes alone: it checks a slice that is there")
 
 

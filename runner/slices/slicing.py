@@ -24,6 +24,7 @@ from runner.config import Lake
 from runner.files import sha256
 from runner.models.models import Models
 from runner.moments import WIDTHS_US, day_of, iso
+from runner.next_step import to_rows
 from runner.slices import manifest
 from runner.slices.query import Query
 from runner.slices.request import SOURCES, Request
@@ -118,7 +119,8 @@ class _Slicer:
         known = sorted({symbol for _, symbol in pairs})
         for name in self.request.symbols:
             if name not in known:
-                hint = did_you_mean(name, known)
+                lacks = to_rows(self.models, self._sources())
+                hint = f"; {lacks}" if lacks else did_you_mean(name, known)
                 raise click.ClickException(
                     f"--symbols: there are no {self.request.source} of {name!r} in this lake{hint}"
                 )
@@ -181,10 +183,11 @@ class _Slicer:
 
     def _refuse_empty(self, symbols: list[str]) -> None:
         first_us, last_us = self.query.rows("span")[0] if symbols else (None, None)
+        lacks = to_rows(self.models, self._sources())
         there = f"what there is goes from {iso(first_us)} to {iso(last_us)}" if first_us else ""
         raise click.ClickException(
             f"nothing to slice: no {self.request.relation} of {', '.join(symbols) or 'any symbol'} "
-            f"from {self.request}; {there or 'run `lake build` once there is raw data'}"
+            f"from {self.request}; {there or lacks or 'there are none'}"
         )
 
     def _sources(self) -> set[str]:

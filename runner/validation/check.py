@@ -2,15 +2,15 @@
 
 import click
 
-from runner.command import config_option
+from runner.command import config_option, json_option, testing_option
 
 FAILED = 3
 
 
 @click.command("check", short_help="Check the whole lake: one verdict, a line a check.")
 @click.option("--deep", is_flag=True, help="Hash all sealed files, and look at every key.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
-@click.option("--testing", is_flag=True, help="Check the lake of test runs (testing.base_path).")
+@json_option
+@testing_option
 @config_option
 @click.pass_context
 def check(ctx, deep, as_json, testing, config_file) -> None:
@@ -21,7 +21,7 @@ def check(ctx, deep, as_json, testing, config_file) -> None:
     Each line says what and where, and what to do. It changes nothing.
 
     \b
-    Example:
+    Examples:
       lake check
       lake check --deep --json
     """

@@ -4,16 +4,15 @@ from pathlib import Path
 
 import click
 
-from runner.command import config_option, symbols_option
-from runner.moments import Moment
+from runner.command import config_option, end_option, start_option, symbols_option
 
 FAILED = 3
 
 
 @click.command("validate", short_help="Check a range by all rules; a report with a verdict.")
 @symbols_option
-@click.option("--start", type=Moment(), help="First moment, UTC: a day or a time.  [yesterday]")
-@click.option("--end", type=Moment(), help="First moment after the range.  [end of today]")
+@start_option
+@end_option
 @click.option(
     "--tf",
     type=click.Choice(["1s", "1m"]),
@@ -37,13 +36,14 @@ FAILED = 3
 @config_option
 @click.pass_context
 def validate(ctx, symbols, start, end, tf, source, target, config_file) -> None:
-    """Check a range of the lake by all rules and write a report in Markdown.
+    """Check a range of the lake by all rules and write a report in Markdown; without --start and
+    --end: yesterday and today.
 
     PASS: every rule holds. INVESTIGATE: some do not, none of them critical.
     FAIL (exit code 3): critical rules are broken, or there is no data.
 
     \b
-    Example:
+    Examples:
       lake validate
       lake validate --symbols SOLUSDT --start 2025-10-20 --end 2025-10-21
     """

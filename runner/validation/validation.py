@@ -13,6 +13,7 @@ from runner.config import Lake, in_force
 from runner.models import sql_files
 from runner.models.models import Models
 from runner.moments import iso
+from runner.next_step import to_rows
 from runner.validation.checked import Checked, Choice
 from runner.validation.report import Report, Section
 from runner.validation.rules import Result, check, rules
@@ -35,7 +36,8 @@ def run(lake: Lake, choice: Choice) -> Report:
             _section(checked, path) for path in sql_files.files(models.roots, SECTIONS, "*.sql")
         ]
         about = _about(checked)
-    verdict, reason = judged(results, about)
+    lacks = to_rows(models, {"klines" if choice.source == "klines" else "bars_1s"})
+    verdict, reason = judged(results, about, lacks)
     models.save()
     return Report(
         verdict=verdict,
@@ -51,14 +53,13 @@ def run(lake: Lake, choice: Choice) -> Report:
     )
 
 
-def judged(results: list[Result], about: dict) -> tuple[str, str]:
-    """The verdict and its reason in one sentence."""
+def judged(results: list[Result], about: dict, lacks: str | None) -> tuple[str, str]:
+    """The verdict and its reason in one sentence; `lacks`: why there is nothing at all."""
     if about["bars"] == 0:
-        newest = f"the newest day in this lake is {about['newest_day']}"
-        nothing = "this lake has no bars yet: run `lake collect`, then `lake build`"
+        nothing = lacks or f"the newest day in this lake is {about['newest_day']}"
         return "FAIL", (
             f"there is no data: no {about['source']} of {about['tf']} from {about['start']} to "
-            f"{about['end']}; {newest if about['newest_day'] else nothing}"
+            f"{about['end']}; {nothing}"
         )
     unread = [result.label for result in results if result.outcome == "not checked"]
     failing = [result.label for result in results if result.fails]

@@ -4,5 +4,5 @@ select
     'FAIL' as verdict,
     null as place,
     'there is no bar in this lake' as detail,
-    'record with `lake collect`, then run `lake build`' as advice
+    'run `lake build`; where nothing is recorded yet, `lake collect` comes first' as advice
 where not exists (from bar_days)

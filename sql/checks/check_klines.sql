@@ -1,6 +1,6 @@
 -- Each interval between a symbol's first and last official kline has its kline.
 -- checks: select format('{:,} klines', count(*)) from klines having count(*) > 0
--- absent: There are no klines
+-- absent: There are no klines; `lake backfill` fetches them
 -- The exchange has none for a time in which it stood still.
 with steps as (
     select

@@ -1,6 +1,6 @@
 -- Each ticker has its minutes, once, with prices that are ordered and numbers.
 -- checks: select format('{:,} minutes of {} tickers', count(*), count(distinct ticker)) from macro_minute having count(*) > 0
--- absent: There are no macro data
+-- absent: There are no macro data; `lake macro` fetches them
 select
     'WARN' as verdict,
     'config.yml' as place,

@@ -1,6 +1,7 @@
 -- One funding rate as one answer of the futures exchange gave it, or what is wrong with it.
 -- grain: line, position
 -- raw: binance/_rest/funding_rate/{symbol}
+-- fetch: `lake derivatives`
 {% import 'macros/answer_items.jinja' as answer_items %}
 {% import 'macros/line_format.jinja' as line_format %}
 with {{ answer_items.items(

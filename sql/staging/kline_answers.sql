@@ -1,6 +1,7 @@
 -- One official kline as one answer gave it, or what is wrong with it (`flaw`); other answers may hold it too.
 -- grain: line, position
 -- raw: binance/_rest/klines_{interval}/{symbol}
+-- fetch: `lake backfill`
 -- REST answers with a list of lists, the archive with CSV. A kline that was still open when it was fetched is none yet.
 {% import 'macros/kline_format.jinja' as kline_format %}
 with answers as (

@@ -1,6 +1,7 @@
 -- One minute of an instrument as one answer of Yahoo gave it, or what is wrong with it; other answers may hold it too.
 -- grain: line, position
 -- raw: yahoo/{ticker}
+-- fetch: `lake macro`
 -- A row without any price is Yahoo's way to say that nothing traded; a minute that was not over is none yet. Prices are
 -- doubles already where they come from.
 {% import 'macros/answer_items.jinja' as answer_items %}

@@ -1,6 +1,7 @@
 -- The open interest at one moment as one answer of the futures exchange gave it, or what is wrong with it.
 -- grain: line, position
 -- raw: binance/_rest/open_interest_5m/{symbol}
+-- fetch: `lake derivatives`
 {% import 'macros/answer_items.jinja' as answer_items %}
 {% import 'macros/line_format.jinja' as line_format %}
 with {{ answer_items.items(
