@@ -205,7 +205,8 @@ def test_connect_never_opens_lake_db(folder):
 
 def test_connect_works_before_the_first_build_and_shows_empty_views(tmp_path):
     folder = lakes.make(tmp_path / "lake")
-    assert lakes.ask(folder, "select count(*) from bars_1d") == [(0,)]
+    with pytest.warns(UserWarning, match="nothing was built"):
+        assert lakes.ask(folder, "select count(*) from bars_1d") == [(0,)]
 
 
 def test_times_are_utc_in_connections_on_any_machine(folder):
