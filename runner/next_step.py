@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 # Names with _ in front are the lake's own: sessions, answers, files without rows.
 RECORDED = ("[!_]*/[!_]*/*/part_*", "[!_]*/[!_]*/*.jsonl.zst")
 DAYS = "[!_]*/year=*/month=*/day=*/*.parquet"
+READ = re.compile(r"\b(?:from|join|pivot)\s+(\w+)")
 RECORD = "nothing is recorded in this lake yet: `lake collect` records, until Ctrl+C"
 BUILD = "what is recorded is not built yet: run `lake build`"
 QUIET = "no trade is recorded yet, so there are no bars: let `lake collect` go on"
@@ -41,12 +42,12 @@ def to_rows(models: "Models", names: set[str]) -> str | None:
 
 
 def for_query(models: "Models", query: str) -> str | None:
-    """What it lacks for a query to have rows, by the words of relations and macros in it."""
+    """What it lacks for a query to have rows, by the relations and macros that it names."""
     from runner.build.derived import stored_inputs
 
-    words = set(re.findall(r"\w+", query.lower()))
+    words = set(READ.findall(query.lower()))
     for name in words & set(models.macros):
-        words |= set(re.findall(r"\w+", models.macros[name].read_text(encoding="utf-8").lower()))
+        words |= set(READ.findall(models.macros[name].read_text(encoding="utf-8").lower()))
     named = {name for name in words & set(models.models) if models[name].is_public}
     stored = {name for name in named if models[name].file}
     return to_rows(models, stored.union(*(stored_inputs(models, name) for name in named - stored)))
