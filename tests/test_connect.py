@@ -299,3 +299,21 @@ def test_the_files_are_read_without_us(folder):
     frame = pandas.read_parquet(one)
     assert str(frame["window_start"].dtype).endswith("UTC]") and len(frame) > 100
     assert numpy.isfinite(frame["close"]).all()
+
+
+def test_every_example_of_the_page_on_python_runs_and_its_names_hold_data(
+    folder, tmp_path, monkeypatch
+):
+    page = (lakes.ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(examples) == 5
+    shutil.copytree(folder, tmp_path / "my-lake")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec("\n".join(examples), names)
+    with names["con"] as con:
+        [(seconds, trades)] = con.sql(f"select count(*), sum(trade_count) {MINUTE}").fetchall()
+    assert len(names["frame"]) == len(names["bars"]) == names["table"].num_rows == seconds
+    assert len(names["trades"]) == trades and names["batch"].num_rows > 60
+    assert str(names["local"].index.tz) == "America/New_York"
+    assert names["bars"].schema["local"] == polars.Datetime("us", "America/New_York")
