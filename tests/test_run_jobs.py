@@ -215,6 +215,28 @@ def test_a_day_that_is_over_is_repaired_then_sealed_then_validated(folder):
     assert due(plan, clock) == set() and plan.day is None
 
 
+def test_a_day_whose_validation_failed_is_closed_anew_after_a_repair_or_a_start(folder):
+    plan, clock = plan_of(folder, lakes.MIDNIGHT + 60 * MINUTE_US)
+    clock.at_us += 5 * MINUTE_US
+    plan.close_day()
+    for name in ("repair", "compact"):
+        ended(plan, name, clock)
+    ended(plan, "validation", clock, code=3, verdict="FAIL", reason="x")
+    ended(plan, "repair", clock, new=0)
+    assert due(plan, clock) == set() and plan.failed == DAY
+    plan.begin(DAY, has_failed=True)
+    for job in plan.jobs.values():
+        job.due_us = None
+    for fetched in (0, 7):
+        ended(plan, "repair", clock, new=fetched)
+        assert due(plan, clock) == {"compact"}
+        ended(plan, "compact", clock)
+        assert due(plan, clock) == {"validation"} and plan.day == DAY
+        ended(plan, "validation", clock, code=0 if fetched else 3, verdict="?", reason="x")
+    ended(plan, "repair", clock, new=7)
+    assert due(plan, clock) == set() and (plan.closed, plan.failed) == (DAY, None)
+
+
 def test_without_network_a_day_is_sealed_all_the_same_after_some_tries(folder):
     plan, clock = plan_of(folder, lakes.MIDNIGHT + 60 * MINUTE_US)
     clock.at_us += 5 * MINUTE_US

@@ -119,7 +119,11 @@ def _of_data(health: Health):
         yield f"{missing:,} trades of today are missing: `lake repair` fetches them"
     validation = health.validation
     if validation.verdict == "FAIL":
-        yield f"the validation of {validation.day} failed: {validation.reason}"
+        when = f" at {validation.last_run_end}" if validation.last_run_end else ""
+        yield (
+            f"the validation of {validation.day} failed{when}: {validation.reason}; mend that and"
+            " start `lake run` again, which repairs, seals and validates the day anew"
+        )
 
 
 def is_full(lake: Lake, free_bytes: int) -> bool:

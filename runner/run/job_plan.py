@@ -27,6 +27,7 @@ class Plan:
         self.lake, self.clock = lake, clock
         self.day: str | None = None  # the day that is closed next
         self.closed: str | None = None
+        self.failed: str | None = None  # the day validated last, where it failed
         self._first_us, self._looked_for = 0, ""
         self.jobs = {kind.name: Job(lake, kind, clock) for kind in self._kinds()}
         self.jobs["repair"].on_end = self._repaired
@@ -59,10 +60,13 @@ class Plan:
             ),
         ]
 
-    def begin(self, closed: str | None) -> None:
-        """Set what is due first. `closed`: the day that an earlier run has closed last."""
+    def begin(self, closed: str | None, has_failed: bool = False) -> None:
+        """Set what is due first. `closed`: the day that an earlier run has closed last;
+        `has_failed`: its validation failed, so it is closed once more.
+        """
         self._first_us = self.clock.now_us() + int(WARM_UP_S * 1e6)
         self.closed = closed
+        self.day = self.failed = closed if has_failed else None
         for job in self.jobs.values():
             if job.kind.every_s:
                 job.due_us = self.clock.now_us()
@@ -92,6 +96,8 @@ class Plan:
             self.jobs["repair"].due_us = now_us
 
     def _repaired(self, ended: Ended, is_done: bool) -> None:
+        if is_done and ended.facts.get("new") and not self.day:
+            self.day = self.failed  # what it failed for may be mended
         if self.day and (is_done or self.jobs["repair"].failures >= TRIES):
             self.jobs["repair"].due_us = None
             self.jobs["compact"].due_us = self.clock.now_us()
@@ -106,7 +112,8 @@ class Plan:
         if not is_done:
             return
         self.jobs["validation"].facts = {**ended.facts, "day": self.day}
-        self.closed, self.day = self.day, None
+        self.failed = self.day if ended.code == FAILED else None
+        self.closed, self.day = max(self.closed or "", self.day), None
         if self.lake.config.compact.prune_raw_days:
             self.jobs["prune"].due_us = self.clock.now_us()
 

@@ -102,7 +102,8 @@ class Supervisor:
         if is_known or time.monotonic() - self._began > PATIENCE_S:
             self._begun_as = self.feed.mode
             self.started_us = self.clock.now_us()
-            self.plan.begin(self.validated.get("day"))
+            has_failed = self.validated.get("verdict") == "FAIL"
+            self.plan.begin(self.validated.get("day"), has_failed)
 
     def _start_due(self) -> None:
         for job in self.jobs.values():
