@@ -33,7 +33,8 @@ select
     -- [quote asset] high less low; NULL: dark
     high - low as price_range,
     vwap, -- NULL: never
-    low as lowest
+    low as lowest,
+    1 as "from" -- it's a word of SQL
 from bars_1m
 """
 
@@ -159,6 +160,7 @@ def test_a_view_of_ones_own_has_its_words_or_those_of_what_it_reads(folder):
         "window_start": "[UTC] start of the bar",
         "price_range": "[quote asset] high less low; NULL: dark",
         "lowest": "",
+        "from": "it's a word of SQL",
     }
     assert re.search(r"^lowest +DOUBLE +-$", output, re.MULTILINE)
 
@@ -168,17 +170,17 @@ def relations_of(folder: Path) -> dict[str, Relation]:
 
 
 def test_a_lakes_own_list_of_columns_adds_to_the_shipped_one_and_renews_lake_db_alone(folder):
-    shutil.rmtree(folder / "sql")
     lakes.bring(folder)
     before = lakes.stamps(folder)
     write(folder, "sql/columns.txt", "nothing: of it\nday: [UTC] that's its day\n")
     assert lakes.dry(folder) == ["catalog  lake.db: what it says of columns changed"]
     assert lakes.bring(folder).catalog == "lake.db has new views"
     query = (
-        "select column_name, comment from duckdb_columns() where table_name = 'bars_1s' "
-        "and database_name = 'lake' and column_index between 3 and 4 order by column_index"
+        "select column_name, comment from duckdb_columns() where table_name = 'my_range' "
+        "and database_name = 'lake' and column_name in ('day', 'from', 'vwap') order by all"
     )
-    shown = "day,[UTC] that's its day\nwindow_start,[UTC] start of the bar\n"
+    shown = "day,[UTC] that's its day\nfrom,it's a word of SQL\nvwap,[quote asset] volume_quote / "
+    shown += "volume_base; where nobody traded, the close before\n"
     assert lakes.shell(folder, query).replace('"', "") == shown
     assert lakes.stamps(folder) == before and lakes.dry(folder) == []
 
@@ -202,6 +204,7 @@ def test_a_relation_that_cannot_be_made_says_why_and_the_others_are_described(fo
         ("select '-- none' as a, \"b c\" -- told\nfrom t", {"b c": "told"}),
         ("select a -- told\nfrom t where b -- why\n and c", {"a": "told"}),
         ("from t select a -- told", {"a": "told"}),
+        ('select 1 as "an ""odd"" one" -- told\nfrom t', {'an "odd" one': "told"}),
         ("select 1 as a", {}),
     ],
 )

@@ -124,5 +124,5 @@ def beside(sql: str) -> Iterator[tuple[str, str]]:
             is_listed, column, before = True, "", ""
         depth += DEEPER.get(word, 0)
         if is_listed and depth == 0 and match.lastgroup in ("word", "name") and word != "select":
-            column = token.strip('"')
+            column = token[1:-1].replace('""', '"') if match.lastgroup == "name" else token
         is_new_line = False
