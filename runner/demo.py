@@ -6,10 +6,15 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import click
+
+from runner.config import SHIPPED
+from runner.init import shown
 
 if TYPE_CHECKING:
     from runner.config import Lake
@@ -18,38 +23,30 @@ MARK = "# made by `lake demo`; it is made anew at each run"
 SYMBOLS = ["SOLUSDT", "BTCUSDT", "XRPUSDT"]
 CONFIG = f"""{MARK}
 general:
-  log_level: WARNING
+  log_level: ERROR
 exchanges:
   - name: binance
     symbols: [{", ".join(SYMBOLS)}]
 """
+WIDTH = 80
 # Early, so that also on a busy machine data comes after it: full speed is 1,000 times real time.
 FAULT = "drop=at:60s"
-STATES = "pivot bars_1s on state using count(*) group by symbol order by symbol"
-TAPE = """
-select symbol, first_id, last_id, count, missing, repaired, verdict
-from tape
-order by symbol
-"""
-QUERY = """
-select strftime(window_start at time zone 'UTC', '%H:%M') as minute, close, round(vwap, 4) as vwap,
-    round(volume_base, 2) as volume, trade_count, quiet_seconds as quiet, dark_seconds as dark
-from bars_1m
-where symbol = 'SOLUSDT'
-order by window_start
-"""
+# The questions that the tour asks, an SQL file each.
+QUERIES = "reports/demo"
 
 
 @click.command("demo", short_help="A tour without network, in its own folder.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="demo")
 def demo(folder: Path) -> None:
-    """A tour without network: replay a market, collect, build, repair, query and validate it.
+    """A tour without network: replay a market, collect, build, repair, fetch klines, macro data and
+    futures, query and validate.
 
-    It works in its own folder, demo/, and takes less than a minute.
+    It works in its own folder, demo/, which each tour makes anew, and takes less than a minute.
 
     \b
     Examples:
       lake demo
+      lake demo tour
     """
     from runner.lock import hold
 
@@ -68,27 +65,26 @@ def _give(folder: Path) -> None:
     _fresh(folder)
     lake = load(folder)
     logs.setup(lake, "collector")
-    click.echo(
-        "1  An exchange made of files: ten minutes of a synthetic market, one lost connection."
-    )
+    click.echo("1  An exchange made of files: ten minutes of a market, one lost connection")
     exchange = _replay()
     try:
         ws_url, rest_url = _addresses(exchange)
-        click.echo(f"   lake replay --speed max --stay --fault {FAULT}   → {ws_url}")
+        _say("replay", [f"{ws_url} (fault {FAULT})"])
         _collect(lake, ws_url, rest_url)
         click.echo("3  Building …")
-        for line in build(lake).told():
-            click.echo(f"   lake build     → {line}")
-        _show(lake, "4  Seconds by state: what is known of each second", STATES)
-        _show(lake, "5  The certificate: trade ids that the lost connection cost", TAPE)
+        _say("build", build(lake).told())
+        _show(lake, "4  Seconds by state: what is known of each second", "states")
+        _show(lake, "5  The certificate: trade ids that the lost connection cost", "tape")
         at_replay = with_flags(lake, {"exchanges[0].rest_url": ("--rest-url", rest_url)})
         _repair(at_replay)
         _backfill(at_replay)
+        _fetch_others(lake, rest_url)
     finally:
         exchange.kill()
         exchange.communicate()
-    query = f"lake sql \"from bars_1m where symbol = 'SOLUSDT'\" --config {folder}"
-    _show(lake, f"8  A query: {query}", QUERY)
+    query = f"lake sql \"from bars_1m where symbol = 'SOLUSDT'\" --config {shown(folder)}"
+    _show(lake, f"8  A query: {query}", "minutes")
+    _show(lake, "   What else there is, by its newest value", "others")
     written = _validate(lake, folder)
     click.echo(
         f"Done in {time.monotonic() - started:.0f} s.\n"
@@ -96,11 +92,26 @@ def _give(folder: Path) -> None:
         f"  bars, plain Parquet   {folder / 'data' / 'parquet'}\n"
         f"  views over all        {folder / 'lake.db'}\n"
         f"  the whole report      {written}\n"
-        "Try next:\n"
-        f'  lake sql "from latest_price" --config {folder}\n'
-        f"  duckdb -readonly {folder / 'lake.db'}\n"
-        f"  lake init my-lake && cd my-lake && lake collect"
+        "Try next: a query, a bar that was repaired, a lake of your own\n"
+        f'  lake sql "from latest_price" --config {shown(folder)}\n'
+        f"  lake why SOLUSDT {_repaired_second(lake)} --config {shown(folder)}\n"
+        "  lake init my-lake"
     )
+
+
+def _say(command: str, lines: Iterable[str]) -> None:
+    """What a command told, folded at the width of a terminal."""
+    head = f"   lake {command:11} → "
+    for line in lines:
+        click.echo(fill(line, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)))
+
+
+def _repaired_second(lake: "Lake") -> str:
+    """A second whose trades the lost connection cost."""
+    from runner import catalog
+
+    with catalog.connect(lake) as con:
+        return con.execute(_sql("repaired")).fetchone()[0]
 
 
 def _collect(lake: "Lake", ws_url: str, rest_url: str) -> None:
@@ -113,20 +124,19 @@ def _collect(lake: "Lake", ws_url: str, rest_url: str) -> None:
         raise KeyboardInterrupt
     parts = (lake.base / "raw" / "binance").glob("[!_]*/*/*.jsonl")
     lines = sum(path.read_bytes().count(b"\n") for path in parts)
-    click.echo(f"   lake collect   → {lines:,} raw lines of {len(SYMBOLS)} symbols")
+    _say("collect", [f"{lines:,} raw lines of {len(SYMBOLS)} symbols"])
 
 
 def _repair(lake: "Lake") -> None:
     """Fetch by id what the lost connection cost, and show the certificate again."""
     from ingest.repair.repair import repair
 
-    click.echo("6  Fetching them by their ids …")
+    click.echo("\n6  Fetching them by their ids …")
     done = repair(lake)
     if done.failed:
         raise click.ClickException("\n".join(done.failed))
-    for line in done.told(lake.config.repair.max_ids_per_hole):
-        click.echo(f"   lake repair    → {line}")
-    _show(lake, "   The certificate now:", TAPE)
+    _say("repair", done.told(lake.config.repair.max_ids_per_hole))
+    _show(lake, "   The certificate now:", "tape")
 
 
 def _backfill(lake: "Lake") -> None:
@@ -134,20 +144,45 @@ def _backfill(lake: "Lake") -> None:
     from ingest.backfill.backfill import backfill
     from replay.market import DEFAULT_START
 
-    click.echo("7  Fetching the exchange's own klines, to hold the bars against …")
-    for line in backfill(lake, start_us=int(DEFAULT_START.timestamp()) * 1_000_000).told():
-        click.echo(f"   lake backfill  → {line}")
+    click.echo("\n7  Fetching the exchange's own klines, to hold the bars against …")
+    start_us = int(DEFAULT_START.timestamp()) * 1_000_000
+    _say("backfill", backfill(lake, start_us=start_us).told())
 
 
-def _show(lake: "Lake", title: str, sql: str) -> None:
+def _fetch_others(lake: "Lake", rest_url: str) -> None:
+    """Fetch a day of what Yahoo and the futures exchange would say."""
+    from ingest.derivatives import derivatives
+    from ingest.macro import macro
+    from runner.config import with_flags
+
+    click.echo("   and a day of macro data, funding and open interest beside them …")
+    flags = {
+        "macro_minute.url": ("--url", rest_url),
+        "macro_minute.startup_backfill_days": ("--days", 1),
+        "exchanges[0].futures_url": ("--url", rest_url),
+        "derivatives.startup_backfill_days": ("--days", 1),
+    }
+    at_replay = with_flags(lake, flags)
+    for name, source in (("macro", macro), ("derivatives", derivatives)):
+        done = source.fetch(at_replay)
+        if errors := done.errors():
+            raise click.ClickException(errors)
+        _say(name, [done.told()])
+
+
+def _show(lake: "Lake", title: str, question: str) -> None:
     """What the lake answers to a question."""
     from runner import catalog
     from runner.answer import printed
 
     click.echo(f"\n{title}\n")
-    for text in printed(catalog.connect(lake), sql, "table"):
-        click.echo("".join(f"   {line}\n" for line in text.splitlines()), nl=False)
-    click.echo()
+    with catalog.connect(lake) as con:
+        for text in printed(con, _sql(question), "table"):
+            click.echo("".join(f"   {line}\n" for line in text.splitlines()), nl=False)
+
+
+def _sql(question: str) -> str:
+    return (SHIPPED / QUERIES / f"{question}.sql").read_text(encoding="utf-8")
 
 
 def _refuse(folder: Path) -> None:
@@ -169,7 +204,7 @@ def _validate(lake: "Lake", folder: Path) -> Path:
     from runner.validation.validation import run
 
     found = run(lake, Choice())
-    click.echo(f"\n9  Can it be used? lake validate --config {folder}\n")
+    click.echo(f"\n9  Can it be used? lake validate --config {shown(folder)}\n")
     for line in report.summary(found):
         click.echo(f"   {line}")
     click.echo("   (R11: quotes of the seconds without connection are gone, trades are not)\n")

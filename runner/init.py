@@ -69,9 +69,15 @@ def _written(symbol: str) -> str:
     return symbol if is_plain else f'"{symbol}"'
 
 
+def shown(path: Path) -> str:
+    """A path as a terminal reads it."""
+    if os.name == "nt":
+        return f'"{path}"' if " " in str(path) else str(path)
+    return shlex.quote(str(path))
+
+
 def _next_steps(folder: Path, file: Path) -> str:
-    quoted = f'"{folder}"' if os.name == "nt" else shlex.quote(str(folder))
-    go = "" if folder.resolve() == Path.cwd() else f"  cd {quoted}\n"
+    go = "" if folder.resolve() == Path.cwd() else f"  cd {shown(folder)}\n"
     return f"""A lake: {file.absolute()} (look it over: symbols, folder for the data)
 Next:
 {go}  lake collect                    # record trades and quotes; Ctrl+C ends it

@@ -1,10 +1,14 @@
 """`lake demo`: the whole way in an empty folder, without network or configuration."""
 
 import re
+import shlex
 import time
 
 import lakes
 import pytest
+from click.testing import CliRunner
+
+import lake
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +65,38 @@ def test_the_demo_ends_with_the_summary_of_its_report(toured):
     [report] = (folder / "data" / "reports").glob("*.md")
     assert str(report.relative_to(folder.parent)) in summary
     assert report.read_text(encoding="utf-8").startswith("# Validation: INVESTIGATE")
+
+
+def test_the_demo_shows_the_newest_of_macro_data_and_futures(toured):
+    folder, output, _ = toured
+    newest = "select arg_max(close, window_start) from macro_minute where ticker = 'SPY'"
+    [(price,)] = lakes.ask(folder, newest)
+    assert re.search(rf"macro_minute +SPY +{price}\n", output)
+    for relation in ("dxy_synthetic_minute", "funding_oi_hourly"):
+        assert re.search(rf"^   {relation} ", output, re.MULTILINE)
+        assert lakes.ask(folder, f"select count(*) > 20 from {relation}") == [(True,)]
+
+
+def test_the_demo_fits_a_terminal_of_80_columns(toured):
+    assert max(map(len, toured[1].splitlines())) <= 80
+
+
+def test_the_demo_ends_with_three_commands_that_can_be_typed_where_the_user_stands(
+    toured, monkeypatch, tmp_path
+):
+    folder, output, _ = toured
+    head, _, tail = output.partition("Try next:")
+    words = [shlex.split(line) for line in tail.splitlines()[1:]]
+    assert [line[:2] for line in words] == [["lake", "sql"], ["lake", "why"], ["lake", "init"]]
+    monkeypatch.chdir(folder.parent)
+    told = [CliRunner().invoke(lake.cli, line[1:]) for line in words[:2]]
+    assert [result.exit_code for result in told] == [0, 0], told
+    assert "SOLUSDT" in told[0].output
+    # a trade of that second was lost with the connection, and fetched by its id
+    assert "repair_" in told[1].output and "traded" in told[1].output
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(lake.cli, words[2][1:]).exit_code == 0
+    assert (tmp_path / "my-lake" / "config.yml").exists()
 
 
 def test_the_demo_leaves_a_lake_in_which_nothing_is_stale(toured):
