@@ -81,6 +81,17 @@ def test_every_column_of_every_relation_has_words(described):
     assert silent == [] and len(described) > 25
 
 
+def test_every_number_that_is_no_id_and_every_time_has_its_unit(described):
+    bare = {
+        f"{name}.{column.name}"
+        for name, one in described.items()
+        for column in one.columns
+        if re.match("DOUBLE|DECIMAL|BIGINT|TIMESTAMPTZ|DATE", column.type) and not column.words.unit
+    }
+    counted = {"macro_revisions.revision", "rejects.line"}  # from 1
+    assert {one for one in bare if not one.endswith("_id")} == counted
+
+
 def test_the_page_is_what_lake_describe_makes_of_the_sql(two_days):
     assert told(two_days, "--markdown") == PAGE.read_text(encoding="utf-8"), (
         "run `lake describe --markdown > docs/data-dictionary.md`"

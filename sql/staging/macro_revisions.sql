@@ -46,9 +46,9 @@ select
     -- number of the change among those of the minute, from 1
     row_number() over (partition by ts order by fetched_us, line, position) as revision,
     {%- for name in values %}
-    -- {{ name }} as it had been told{{ '; NULL: Yahoo told none' if name == 'volume' }}
+    -- [{{ 'shares or contracts' if name == 'volume' else 'as Yahoo quotes it' }}] as it had been told{{ '; NULL: none' if name == 'volume' }}
     before[{{ loop.index }}] as before_{{ name }},
-    -- {{ name }} as it was told then{{ '; NULL: Yahoo told none' if name == 'volume' }}
+    -- [{{ 'shares or contracts' if name == 'volume' else 'as Yahoo quotes it' }}] as it was told then{{ '; NULL: none' if name == 'volume' }}
     {{ name }} as after_{{ name }},
     {%- endfor %}
     utc_time(before_us) as before_fetched_at, -- [UTC] when the old values were fetched

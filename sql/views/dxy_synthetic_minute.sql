@@ -26,7 +26,7 @@ select
     window_start,
     dxy_synthetic({{ legs | join(', ') }}) as dxy_synthetic, -- [index points] of the six below
     {%- for leg, names in legs.items() %}
-    {{ leg }}{{ '' if loop.last else ',' }} -- close of {{ names | join(' or ') }}
+    {{ leg }}{{ '' if loop.last else ',' }} -- [as Yahoo quotes it] close of {{ names | join(' or ') }}
     {%- endfor %}
 from legs
 where dxy_synthetic is not null
