@@ -195,6 +195,11 @@ def test_a_sealed_file_of_another_size_and_one_that_is_gone_fail(folder):
     found = failing(folder)
     assert "the sealed file is gone" in found["archives"]
     assert "its tape holds 0 of" in found["continuity"]
+    advice = f"build --from-raw --symbols SOLUSDT --date {DAY}"
+    assert f"without one, run `lake {advice}`, then `lake compact`" in found["archives"]
+    assert lakes.run(folder, "build").exit_code == 1
+    assert [lakes.run(folder, *words.split()).exit_code for words in (advice, "compact")] == [0, 0]
+    assert check(folder, "--deep")["verdict"] == "PASS"
 
 
 def test_one_flipped_bit_in_a_sealed_file_is_found(folder):

@@ -22,7 +22,16 @@ select
         when sha256_now <> sha256 then format('{}: another sha256 than it was sealed with', relation)
         else format('{}: {} rows, sealed with {:,}', relation, shown(rows_now), rows)
     end as detail,
-    'put it back from a copy; without one, move it away and run `lake compact`' as advice
+    concat(
+        'put it back from a copy; without one, ',
+        if(bytes_now is null, '', 'move it away and '),
+        -- trades and quotes are the source of a sealed day: only its packed raw gives them back
+        if(
+            relation in ('trades', 'quotes'),
+            format('run `lake build --from-raw --symbols {} --date {}`, then `lake compact`', symbol, day),
+            'run `lake compact`'
+        )
+    ) as advice
 from compared
 where (bytes_now = bytes and rows_now = rows and coalesce(sha256_now, sha256) = sha256) is not true
 union all
