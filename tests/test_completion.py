@@ -103,7 +103,8 @@ def test_bash_completes_with_the_script_sourced(two_days):
         COMP_WORDS=(lake lineage bars_1m.v); COMP_CWORD=2
         _lake_completion lake; echo "${COMPREPLY[@]}"
         complete -p lake
-        cd /; COMPREPLY=(); COMP_WORDS=(lake why ''); _lake_completion lake; echo "none:${COMPREPLY[@]}"
+        cd /; COMPREPLY=(); COMP_WORDS=(lake why '')
+        _lake_completion lake; echo "none:${COMPREPLY[@]}"
     """
     path = f"{Path(SCRIPT).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
