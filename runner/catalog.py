@@ -90,11 +90,11 @@ def statements(con: duckdb.DuckDBPyConnection, models: Models, broken: Container
     order = TopologicalSorter(
         {name: models.reads(name) & set(views) for name in views}
     ).static_order()
-    parts = [_first_line(models.lake), *models.macro_sql()]
+    parts = [_first_line(models.lake), *models.macros.sql()]
     for name in order:
         parts.append(f"create or replace view {name} as\n{views[name]}")
         parts.append(f"comment on view {name} is '{sql_text(models[name].sentence)}'")
-    parts += models.table_macro_sql()
+    parts += models.macros.sql_of_rows()
     text = BETWEEN.join(part.strip().rstrip(";") for part in parts)
     return f"{text}{COMMENTS}{_comments(models, views)}"
 

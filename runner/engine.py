@@ -32,7 +32,7 @@ def connect(models: Models, memory_limit: str = "500MB") -> duckdb.DuckDBPyConne
     con = duckdb.connect(config={"temp_directory": str(spill), "memory_limit": memory_limit})
     con.execute(SETTINGS)
     hide_progress(con)
-    for macro in models.macro_sql():
+    for macro in models.macros.sql():
         _make(con, models, macro)
     return con
 

@@ -36,7 +36,7 @@ class Clean:
         self.values = checked.values
         self.con = duckdb.connect()
         self.con.execute("set TimeZone = 'UTC'")
-        for macro in self.models.macro_sql():
+        for macro in self.models.macros.sql():
             self.con.execute(macro)
         names = checked.con.execute(
             "select view_name from duckdb_views() where temporary and not internal "

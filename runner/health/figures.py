@@ -25,7 +25,7 @@ def measured(lake: Lake) -> dict[str, int | float | None]:
     models = Models(lake)
     found: dict[str, int | float | None] = {}
     with catalog.connect(lake) as con:
-        for macro in models.macro_sql():  # a lake's catalog may be older than a figure
+        for macro in models.macros.sql():  # a lake's catalog may be older than a figure
             con.execute(macro)
         for path in sql_files.files(models.roots, FOLDER, "*.sql"):
             found |= _asked(con, models, path)

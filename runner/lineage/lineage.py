@@ -15,7 +15,6 @@ from runner.lineage.plain_columns import RAW
 from runner.lineage.sql import ROWS, Made, Source, columns_made
 from runner.models.models import Models
 from runner.models.sql_files import Model, read
-from runner.models.sql_text import tables_read
 from runner.seal import archive
 
 # Key of a note → the model whose rows it holds, where that bears another name.
@@ -114,7 +113,7 @@ class Lineage:
             sql = self.models.render(name, **{one: f"{{{one}}}" for one in FILLED})
             used = [macro for macro in self.tables if re.search(rf"\b{macro}\s*\(", sql)]
             texts = [sql, *(self.tables[macro] for macro in used)]
-            reads = {one for text in texts for one in tables_read(model.path, text)}
+            reads = {one for text in texts for one in self.models.tables(model.path, text)}
             schema = {one: self._columns_of(one) for one in reads}
             try:
                 self.made[name] = columns_made(sql, schema, self.tables)

@@ -1,8 +1,7 @@
 """The SQL files of a lake: the directory is the registry, the SQL itself says what reads what.
 
 A model is one file of sql/<layer>/, its name the relation's name. A file of the lake's own sql/ or
-macros/
-replaces the shipped file of the same path; a new one adds.
+macros/ replaces the shipped file of the same path; a new one adds.
 """
 
 import functools
@@ -16,7 +15,8 @@ import jinja2
 from runner.config import SHIPPED, Lake
 from runner.models import remembered, templates
 from runner.models.fingerprint import normalised
-from runner.models.sql_files import Model, check_macro, files, model, read
+from runner.models.macros import Macros
+from runner.models.sql_files import Model, files, model
 from runner.models.sql_text import tables_read
 
 TICKS = {"trades", "quotes"}
@@ -65,13 +65,12 @@ class Models:
         self.lake = lake
         roots = list(dict.fromkeys([lake.folder, SHIPPED]))
         self.models = {path.stem: model(path) for path in files(roots, "sql", "*/*.sql")}
-        self.macros = {path.stem: path for path in files(roots, "macros", "*.sql")}
+        self.macros = Macros(roots)
         self.roots = roots
         self.jinja = templates.environment(roots)
         self.known = remembered.recall(lake)
         self._refuse_clashes()
-        for path in self.macros.values():
-            check_macro(path)
+        self.macros.check()
 
     def _refuse_clashes(self) -> None:
         """No name and no place of files may be taken twice."""
@@ -129,13 +128,16 @@ class Models:
     def reads(self, name: str) -> frozenset[str]:
         """The relations of this lake that a model names, itself excluded."""
         if name not in self.known.reads:
-            sql = self.render(name)
-            key = hashlib.sha256(sql.encode()).hexdigest()
-            if key not in self.known.tables:
-                self.known.tables[key] = tables_read(self.models[name].path, sql)
-            found = set(self.known.tables[key]) & set(self.models) - {name}
-            self.known.reads[name] = sorted(found)
+            found = set(self.tables(self.models[name].path, self.render(name)))
+            self.known.reads[name] = sorted(found & set(self.models) - {name})
         return frozenset(self.known.reads[name])
+
+    def tables(self, path: Path, sql: str) -> list[str]:
+        """The tables that a rendered text of the file `path` names; each text is parsed once."""
+        key = hashlib.sha256(sql.encode()).hexdigest()
+        if key not in self.known.tables:
+            self.known.tables[key] = tables_read(path, sql)
+        return self.known.tables[key]
 
     def save(self) -> None:
         """Keep what was found out about the SQL for the next command."""
@@ -171,7 +173,8 @@ class Models:
         chain = {*self.chain(name), *self._ticks_read(name)}
         texts = {self._file(model): self._text_of(model) for model in chain}
         words = {word for text in texts.values() for word in re.findall(r"\w+", text)}
-        texts |= {f"macros/{macro}.sql": self._macro(macro) for macro in self._macros_of(words)}
+        macros = self.macros.used_in(words)
+        texts |= {f"macros/{macro}.sql": self.macros.normalised(macro) for macro in macros}
         return {
             file: hashlib.sha256(text.encode()).hexdigest()[:12]
             for file, text in sorted(texts.items())
@@ -205,43 +208,6 @@ class Models:
         notes = self.models[{"trades": "trade_hours", "quotes": "quote_hours"}[relation]]
         columns = dict.fromkeys(re.findall(r"(\w+)_hash\b", notes.text))
         return tuple(column for column in columns if column in words)
-
-    def macro_sql(self) -> list[str]:
-        """All macros, those that others use first."""
-        names, done = sorted(self.macros), []
-        uses = {
-            name: self._macros_of(set(re.findall(r"\w+", self._macro(name)))) - {name}
-            for name in names
-        }
-        while len(done) < len(names):
-            ready = [name for name in names if name not in done and uses[name] <= set(done)]
-            if not ready:
-                raise click.ClickException(
-                    f"macros use each other in a circle: {sorted(set(names) - set(done))}"
-                )
-            done += ready
-        return [self._text(name) for name in done if not self._is_table_macro(name)]
-
-    def table_macro_sql(self) -> list[str]:
-        """The macros that return rows: they read views, so they come after these."""
-        return [self._text(name) for name in sorted(self.macros) if self._is_table_macro(name)]
-
-    def _is_table_macro(self, name: str) -> bool:
-        return bool(re.search(r"\) as table ", self._macro(name)))
-
-    def _text(self, name: str) -> str:
-        return read(self.macros[name])
-
-    def _macro(self, name: str) -> str:
-        return normalised(self._text(name))
-
-    def _macros_of(self, words: set[str]) -> set[str]:
-        found, queue = set(), set(self.macros) & words
-        while queue:
-            name = queue.pop()
-            found.add(name)
-            queue |= (set(self.macros) & set(re.findall(r"\w+", self._macro(name)))) - found
-        return found
 
 
 def _line_of(error: Exception) -> int | str:

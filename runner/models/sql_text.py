@@ -1,13 +1,11 @@
 """What the text of a rendered SQL file says: which tables it reads, or why it is no query."""
 
-import functools
 import re
 from pathlib import Path
 
 import click
 
 
-@functools.cache  # a process that builds several lakes parses a text once
 def tables_read(path: Path, sql: str) -> list[str]:
     """The tables that an SQL text reads; ClickException for what is not one statement."""
     import sqlglot
