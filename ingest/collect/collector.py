@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 
 import click
 from loguru import logger
@@ -25,6 +24,7 @@ from ingest.collect.meter import Meter
 from ingest.collect.plan import Plan, check_symbols, mode_of, plan
 from ingest.collect.recover import recover_held
 from ingest.collect.sessions import SessionLog
+from ingest.collect.summary import Summary, summary_of
 from ingest.collect.unsealed import Unsealed
 from ingest.collect.writer import Writer
 from ingest.http import SPOT, Host
@@ -44,30 +44,6 @@ TELL_DROPS_S = 5.0
 SWITCH_S = 0.0005
 # Sockets closed by then, whatever the other side does; the rest of the 10 s is for the disk.
 CLOSE_S = 4.0
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run did. `lost`: lines that a full disk never took; `ended`: why it ended."""
-
-    mode: str
-    trades: int
-    quotes: int
-    rejected: int
-    reconnects: int
-    dropped: int
-    lost: int
-    ended: str
-
-    @property
-    def messages(self) -> int:
-        """Trades and quotes that came, and what could not be read."""
-        return self.trades + self.quotes + self.rejected
-
-    @property
-    def lines(self) -> int:
-        """Raw lines written."""
-        return self.trades + self.quotes - self.dropped - self.lost
 
 
 def collect(
@@ -191,7 +167,7 @@ class _Run:
                 lost = await self._take_down([*tasks, *ends])
         if self.connections.failure:
             raise self.connections.failure
-        return self._summary(lost)
+        return summary_of(self.desk, self.connections, self.mode, lost, self.ended)
 
     async def _take_down(self, tasks: list[asyncio.Task]) -> int:
         """Close the sockets, write what arrived, seal: the number of lines a full disk cost."""
@@ -256,17 +232,4 @@ class _Run:
                 for name, meter in meters.items()
             },
             ended=ended,
-        )
-
-    def _summary(self, lost: int) -> Summary:
-        meters = self.desk.meters.values()
-        return Summary(
-            mode=self.mode,
-            trades=sum(meter.trades for meter in meters),
-            quotes=sum(meter.quotes for meter in meters),
-            rejected=self.desk.rejected,
-            reconnects=self.connections.reconnects,
-            dropped=self.connections.dropped,
-            lost=lost,
-            ended=self.ended,
         )

@@ -4,22 +4,22 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 
-import click
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, InvalidURI
 
-from ingest import binance, rest
+from ingest import binance
 from ingest.backoff import Backoff
 from ingest.collect.calm import Calm
 from ingest.collect.drops import Drops
 from ingest.collect.feed import Desk, Feed
 from ingest.collect.frames import Socket
 from ingest.collect.link import Link
+from ingest.collect.offset import Offset
 from ingest.collect.plan import Plan
 from ingest.collect.pulse import Stall, Watch
 from ingest.collect.sessions import SessionLog
 from ingest.collect.writer import Writer
-from ingest.http import Host, NoAnswer, on_loopback
+from ingest.http import Host, on_loopback
 
 # The exchange's own client takes messages up to this size.
 MAX_MESSAGE_BYTES = 20 * 2**20
@@ -41,23 +41,17 @@ class Connections:
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        desk: Desk,
-        log: SessionLog,
-        writer: Writer,
-        host: Host,
-        backoff: Backoff,
+        self, plan: Plan, desk: Desk, log: SessionLog, writer: Writer, host: Host, backoff: Backoff
     ) -> None:
         self.finished = asyncio.Event()
         self.failure: BaseException | None = None
         self.on_reconnect: Callable[[int], None] | None = None
         self.reconnects = self.dropped = 0
-        self.offset_us: int | None = None
         self._plan, self._desk, self._log = plan, desk, log
-        self._writer, self._host, self._backoff = writer, host, backoff
+        self._writer, self._backoff = writer, backoff
         self._clock = desk.clock
         self._calm = Calm()
+        self._offset = Offset(plan, host, self._clock, log, self._calm)
         self._patience: dict[str, float] = {}
         self._links: dict[Link, Drops] = {}
         self._tasks: set[asyncio.Task] = set()
@@ -73,6 +67,11 @@ class Connections:
     def dropped_so_far(self) -> int:
         """Messages that found no room, also on the connections that go on."""
         return self.dropped + sum(drops.total for drops in self._links.values())
+
+    @property
+    def offset_us(self) -> int | None:
+        """The exchange's time minus ours, as it was last told."""
+        return self._offset.us
 
     def start(self) -> None:
         """Open the first connection."""
@@ -141,7 +140,7 @@ class Connections:
 
     async def _begin(self, socket: Socket, planned: bool) -> tuple[Link, Drops]:
         # A replay's clock is exact as long as nothing is subscribed; live, nothing may wait for it.
-        reading = await self._read_clock() if self._clock.replay else None
+        reading = await self._offset.read() if self._clock.replay else None
         conn = self._clock.connection_id()
         self._log.note("connected", conn, detail=self._plan.wss_url)
         self._made += 1
@@ -153,7 +152,7 @@ class Connections:
         link = Link(socket, feed, watch, self._plan.symbols, self._clock)
         self._links[link] = drops
         if reading:
-            self._note_clock(conn, reading)
+            self._offset.note(conn, reading)
         return link, drops
 
     async def _live(self, link: Link, before: Link | None) -> None:
@@ -161,8 +160,10 @@ class Connections:
         work = [self._subscribe(link), self._guard(link), self._replace(link)]
         again = self._made > 1 and (not before or before.stalled)
         work.append(self._settle(link, before, again))
-        replay = self._clock.replay
-        work.append(link.spare(self._desk.room, self._writer) if replay else self._clock_of(link))
+        if self._clock.replay:
+            work.append(link.spare(self._desk.room, self._writer))
+        else:
+            work.append(self._offset.tell(link.feed.conn))
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one) for one in work]
             await link.read()
@@ -192,8 +193,9 @@ class Connections:
             # Of quotes for when it began: trades went on, and with them the cover of the last one.
             at_us = stall.quotes_until_us or link.now_us()
             stream = "bookTicker" if stall.quotes_until_us else None
-            own = {"symbol": symbol, "stream": stream, "detail": why}
-            self._log.note("stalled", link.feed.conn, at_us, **own)
+            self._log.note(
+                "stalled", link.feed.conn, at_us, symbol=symbol, stream=stream, detail=why
+            )
             self._calm.say("WARNING", "stalled: {}: {}", symbol or "all symbols", why)
 
         await link.look(tell)
@@ -228,37 +230,9 @@ class Connections:
 
     async def _wait(self) -> None:
         wait_s = next(self._backoff)
-        shown_s = wait_s * (self._clock.speed or 1.0)
-        self._calm.say("INFO", "connecting again in {:.0f} s", shown_s)
+        speed = self._clock.speed or 1.0
+        self._calm.say("INFO", "connecting again in {:.0f} s", wait_s * speed)
         await asyncio.sleep(wait_s)
-
-    async def _clock_of(self, link: Link) -> None:
-        if reading := await self._read_clock():
-            self._note_clock(link.feed.conn, reading)
-
-    async def _read_clock(self) -> rest.Reading | None:
-        """The exchange's clock; None, with a warning, when it does not answer."""
-        try:
-            reading = await rest.clock_offset(self._host)
-        except NoAnswer as error:
-            self._calm.say("WARNING", "no clock offset from {}: {}", self._host.url, error.why)
-            return None
-        if (reading.speed is None) == self._clock.replay:
-            now, was = ("a replay", "live") if reading.speed else ("live", "a replay")
-            raise click.ClickException(
-                f"{self._plan.rest_url} says that it is {now}, but this run began as {was}:"
-                " start again, into another folder"
-            )
-        if reading.speed:
-            self._clock.follow(reading.recv_us, reading.speed)
-        return reading
-
-    def _note_clock(self, conn: int, reading: rest.Reading) -> None:
-        self.offset_us = reading.offset_us
-        trip = f"round trip {reading.round_trip_us} µs"
-        self._log.note("clock", conn, offset=reading.offset_us, detail=trip)
-        shown_ms, trip_ms = reading.offset_us / 1000, reading.round_trip_us / 1000
-        self._calm.say("INFO", "exchange's clock {:+.1f} ms, {:.1f} ms away", shown_ms, trip_ms)
 
     def _connect_failed(self, error: Exception) -> Exception | None:
         """None for what may pass, which is all but an address that cannot be one."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from runner.build import notes
+from runner.build import day_notes, notes
 from runner.build.bar_plan import bar_units
 from runner.build.inventory import Symbol, published_days
 from runner.build.metadata import Metadata
@@ -17,7 +17,7 @@ from runner.build.stage import run, unit_values
 from runner.build.ticks import HOURS, Ticks, day_text, hours_of, view_ticks
 from runner.build.unit import Unit, why_stale
 from runner.models.models import Models
-from runner.paths import HOUR_US, encode
+from runner.paths import encode
 from runner.seal.seals import standing
 
 # What the plan computes, in the order in which one reads the other; `covers` and `tape_days` are
@@ -38,6 +38,7 @@ PLAN_MODELS = [
     "covers",
     "tape_days",
 ]
+NOTE_OF = {"tape_days": day_notes.of_certificate, "covers": day_notes.of_covers}
 OF_SYMBOL = ("trades", "quotes", "covers", "rejects", "tape_days", "bars_1s", "archive")
 
 
@@ -54,8 +55,9 @@ class SymbolPlan:
 
 
 class Planner:
-    """The plan of one symbol on one connection. `force`: all is stale, and
-    loss is accepted; `is_whole`: settled days are planned too."""
+    """The plan of one symbol on one connection. `force`: all is stale; `may_lose`: loss is
+    accepted; `is_whole`: settled days are planned too.
+    """
 
     def __init__(
         self,
@@ -187,34 +189,10 @@ class Planner:
                     "is_sealed": self.ticks.is_sealed(hours_of(day)),
                     "content": (ticks, f"{digest}-{self.models.sql_hash(stream)}"),
                 }
-                note = self._tick_note(stream, number)
-                units.append(
-                    self.unit(
-                        stream, day, why, sources=sources, inputs=inputs, note=note, context=context
-                    )
-                )
+                note = day_notes.of_ticks(self.con, stream, number, self.complete_until_us)
+                own = {"inputs": inputs, "note": note, "context": context}
+                units.append(self.unit(stream, day, why, sources=sources, **own))
         return units
-
-    def _tick_note(self, stream: str, day_number: int) -> dict:
-        """What later plans ask of a day file without its rows; like the file, up to the last
-        complete hour.
-        """
-        where = f"hour // 24 = {day_number} and (hour + 1) * {HOUR_US} <= {self.complete_until_us}"
-        if stream == "quotes":
-            return {
-                "quote_hours": notes.rows_of(
-                    self.con, f"(from quote_tape_hours where {where} order by hour)"
-                )
-            }
-        return {
-            "trade_hours": notes.rows_of(
-                self.con,
-                f"(select * replace (0 as duplicates) from tape_hours where {where} order by hour)",
-            ),
-            "trade_runs": notes.rows_of(
-                self.con, f"(select distinct * from noted_runs where {where} order by all)"
-            ),
-        }
 
     def _reject_units(self) -> list[Unit]:
         """The days of receipt with unreadable lines, or that had some."""
@@ -232,14 +210,13 @@ class Planner:
             total = sum(int(note["rejects_hash"]) for _, note in files) + int(kept["hash"])
             count = sum(note["rejects"] for _, note in files) + kept["rejects"]
             inputs = {"rejects": count, "hash": str(total)}
-            if files or day in self.published["rejects"]:
-                why = self.why("rejects", day, inputs)
+            if not (files or day in self.published["rejects"]):
+                continue
+            if why := self.why("rejects", day, inputs):
                 sources = tuple(path for path, _ in files)
                 if kept["rejects"] and day in self.published["rejects"]:
                     sources += (self.published["rejects"][day][0],)
-                units += (
-                    [self.unit("rejects", day, why, sources=sources, inputs=inputs)] if why else []
-                )
+                units.append(self.unit("rejects", day, why, sources=sources, inputs=inputs))
         return units
 
     def _daily_units(self, name: str) -> list[Unit]:
@@ -247,30 +224,13 @@ class Planner:
         units = []
         for day, table in notes.tables_by_day(self.con, name).items():
             inputs = {"rows": table.digest}
-            if name == "tape_days" and (absent := self._absent(day)):
+            if name == "tape_days" and (absent := day_notes.absent(self.con, day)):
                 inputs["absent"] = absent
             if why := self.why(name, day, inputs):
-                note = self._certificate(day) if name == "tape_days" else self._cover_note(day)
+                note = NOTE_OF[name](self.con, day)
                 context = {"published": table}
                 units.append(self.unit(name, day, why, inputs=inputs, note=note, context=context))
         return units
-
-    def _certificate(self, day: str) -> dict:
-        """What later plans ask of a certificate: how much there was."""
-        trades, duplicates = self.con.execute(
-            "select count, duplicates from tape_days where day = $day", {"day": day}
-        ).fetchone()
-        return {"trades": trades, "duplicates": duplicates, "absent": self._absent(day)}
-
-    def _absent(self, day: str) -> list[dict]:
-        """The ranges of ids that the exchange lacks, of a day."""
-        where = f"where day_number = {hours_of(day)[0] // 24} order by first_id"
-        return notes.rows_of(self.con, f"(select first_id, last_id from absent_days {where})")
-
-    def _cover_note(self, day: str) -> dict:
-        times = "select epoch_us(start_at) as start_us, epoch_us(end_at) as end_us from covers"
-        where = f"where day = date '{day}' order by all"
-        return {"covers": notes.rows_of(self.con, f"({times} {where})")}
 
     def why(self, name: str, day: str, inputs: dict) -> str | None:
         """Why a day's file of a relation is stale, None when it is not."""
