@@ -30,7 +30,7 @@ def draw(viewer: Viewer) -> None:
 
 def _verdict(viewer: Viewer) -> None:
     """What `lake status` says: the last heartbeat, held against who really runs."""
-    told = now.now(viewer.lake)
+    told = now.current(viewer.lake)
     said = f"**{told.status}** {told.reason}  \n{told.mode}, as of {told.ts_utc}"
     getattr(st, COLOURS.get(told.status, "info"))(said)
     for other in told.others:

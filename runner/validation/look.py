@@ -10,9 +10,8 @@ from pathlib import Path
 import duckdb
 
 from runner import catalog
-from runner.asking import FAULTS, READS
+from runner.asking import READS, Unreadable, asking
 from runner.build.publish import file_list, sql_text
-from runner.build.stage import sql_error
 from runner.models import sql_files
 from runner.models.models import Models
 
@@ -30,7 +29,7 @@ class Look:
         self.con = catalog.connect(models.lake)
         spill = models.lake.base / "work" / "validation"
         self.con.execute(f"set temp_directory = '{sql_text(spill)}'")
-        for macro in models.macro_sql():  # a lake's catalog may be older than a rule
+        for macro in models.macros.sql():  # a lake's catalog may be older than a rule
             self.con.execute(macro)
         stored = [model for model in models.stored() if self.has(model.name)]
         places = [catalog.place(models.lake.base, model) for model in stored]
@@ -79,12 +78,9 @@ class Look:
         """Make a relation of a file in reports/checked."""
         name, sql = name or file, self.sql(file, **values)
         try:
-            self.con.execute(f"create temp {kind} {name} as {sql}")
-        except FAULTS as error:
-            raise sql_error(self.models.file(f"reports/checked/{file}.sql"), error) from error
-        except duckdb.InterruptException:
-            raise
-        except duckdb.Error:
+            with asking(self.models.file(f"reports/checked/{file}.sql"), may_be_absent=False):
+                self.con.execute(f"create temp {kind} {name} as {sql}")
+        except Unreadable:
             # a file that it reads is broken: what reads the relation will say so
             self.con.execute(f"create temp view {name} as {sql}")
 
