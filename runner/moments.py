@@ -1,5 +1,6 @@
 """Days and times in UTC: as text, as counts since 1970, and on the command line."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import click
@@ -32,12 +33,19 @@ class Moment(click.ParamType):
 
 
 def microseconds(text: str) -> int:
-    """The moment that an ISO text means; without a zone it is UTC. ValueError outside 2000 to 2099.
+    """The moment that an ISO text means, without a zone in UTC; or 16 digits, as raw lines have it.
+    ValueError outside 2000 to 2099.
 
     >>> microseconds("2025-10-20") == microseconds("2025-10-20T02:00:00+02:00")
     True
+    >>> microseconds("2025-10-20 00:00:00.5 UTC") == microseconds("1760918400500000")
+    True
     """
-    moment = datetime.fromisoformat(text.strip())
+    text = text.strip().removesuffix(" UTC")
+    if re.fullmatch(r"[0-9]{16}", text):
+        moment = EPOCH + timedelta(microseconds=int(text))
+    else:
+        moment = datetime.fromisoformat(text)
     moment = moment.replace(tzinfo=moment.tzinfo or UTC)
     if not 2000 <= moment.year < 2100:
         raise ValueError(f"{text} is not in the years 2000 to 2099")

@@ -17,14 +17,24 @@ class Near:
         self.base, self.of, self.from_us = base, (exchange, symbol), from_us
         self.place = Path(encode(exchange), encode(symbol))
         self.folder = base / "raw" / self.place
+        self.days = [day_of(from_us + days * DAY_US) for days in (-1, 0, 1)]
+
+    def places(self) -> list[tuple[str, str, str]]:
+        """Where each raw part of the days around stands: day, name, path below the raw folder."""
+        found = []
+        for day in self.days:
+            for hour in hours_of_day(self.folder / day, *self.of, day, reads_packed=True):
+                pack = pack_of(hour.folder).name
+                found += [(day, name, f"{pack}/{name}") for name in hour.packed]
+                found += [(day, name, f"{day}/{name}") for name in hour.loose]
+        return found
 
     def staged(self, stream: str) -> str:
         """The hour parts of the days around as a DuckDB list, empty where there are none."""
-        near = {day_of(self.from_us + days * DAY_US) for days in (-1, 0, 1)}
         found = [
             hour / f"{stream}.parquet"
             for day in folders(self.base / "work" / "staged" / self.place)
-            if day.name in near
+            if day.name in self.days
             for hour in folders(day)
             if (hour / "note.json").is_file() and (hour / f"{stream}.parquet").is_file()
         ]

@@ -3,7 +3,6 @@
 The files of reports/why say it all: those of reports/why/known make what the others ask.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,12 +18,14 @@ from runner.config import Lake
 from runner.models import sql_files
 from runner.models.models import Models
 from runner.moments import DAY_US, SECOND_US, day_of, iso
+from runner.next_step import to_bars
 from runner.validation.checked import Checked, Choice
 from runner.validation.rules import check, rules
 from runner.why import raw as why_raw
 
 SECTIONS = "reports/why"
 MADE_BY = {"file": "VARCHAR", "hash": "VARCHAR", "hash_now": "VARCHAR"}
+PARTS = {"day": "DATE", "file": "VARCHAR", "place": "VARCHAR"}
 BROKEN = {
     "number": "BIGINT",
     "rule": "VARCHAR",
@@ -61,7 +62,7 @@ class Why:
             "day_after": day_of(self.from_us + DAY_US),
         }
         self.con = catalog.connect(lake)
-        for macro in self.models.macro_sql():  # a lake's catalog may be older than a macro
+        for macro in self.models.macros.sql():  # a lake's catalog may be older than a macro
             self.con.execute(macro)
 
     def sections(self) -> list[Section]:
@@ -81,7 +82,7 @@ class Why:
         [(exchange, self.values["state"])] = found
         raw = why_raw.Near(self.lake.base, exchange, self.symbol, self.from_us)
         self.values["raw_folder"] = f"{raw.folder.as_posix()}/"
-        for stream in ("trades", "quotes"):
+        for stream in ("trades", "quotes", "rejects"):
             self.values[f"staged_{stream}"] = raw.staged(stream)
         self._make("near_trades")
         self._make("near_quote")
@@ -91,6 +92,7 @@ class Why:
             texts = self.models.render("line_texts", raw_files=files)
             self.con.execute(f"create temp view line_texts as {texts}")
         self._make("near_lines")
+        self._load("raw_parts", PARTS, raw.places())
         self._made_by(exchange)
         self._broken_rules()
 
@@ -129,7 +131,8 @@ class Why:
             known = [
                 row[0] for row in self.con.execute("select symbol from latest_price").fetchall()
             ]
-            hint = did_you_mean(self.symbol, known) or "; `lake build` makes them of raw lines"
+            lacks = to_bars(self.lake) or f"there are bars of {', '.join(sorted(known))}"
+            hint = did_you_mean(self.symbol, known) or f"; {lacks}"
             raise click.ClickException(f"there are no bars of {self.symbol}{hint}")
         inside = f"{day_of(self.from_us)} was not recorded" if not has_day else "no bar is of it"
         why = inside if first <= self.from_us <= last else "it lies outside"
@@ -165,36 +168,3 @@ class Why:
 
     def _load(self, name: str, types: dict[str, str], rows: list[tuple]) -> None:
         notes.load(self.con, name, [dict(zip(types, row, strict=True)) for row in rows], types)
-
-
-def as_json(lake: Lake, symbol: str, moment_us: int) -> str:
-    """The explanation as one JSON object: a list of rows a section."""
-    why = Why(lake, symbol, moment_us)
-    told = {
-        section.name: [dict(zip(section.columns, row, strict=True)) for row in section.rows]
-        for section in why.sections()
-    }
-    return json.dumps({"symbol": symbol, "second": iso(why.from_us), **told}, default=str, indent=1)
-
-
-def as_text(lake: Lake, symbol: str, moment_us: int) -> str:
-    """The explanation as people read it."""
-    why = Why(lake, symbol, moment_us)
-    lines = [f"{symbol} {iso(why.from_us)}"]
-    for section in why.sections():
-        if not section.rows:
-            lines += ["", f"{section.title.partition(',')[0]}: {section.absent}"]
-            continue
-        is_text = section.columns == ["said"]
-        said = [row[0] for row in section.rows]
-        told = said if is_text else _aligned(section.columns, section.rows)
-        lines += ["", section.title, *(f"  {line}" for line in told)]
-    return "\n".join(lines)
-
-
-def _aligned(columns: list[str], rows: list[tuple]) -> list[str]:
-    """A small table as lines of text."""
-    cells = [columns, *(["" if value is None else str(value) for value in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    padded = (map(str.ljust, row, widths) for row in cells)
-    return ["  ".join(row).rstrip() for row in padded]
