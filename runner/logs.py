@@ -1,7 +1,9 @@
 """Where log lines go: the terminal, and one file a day under <base>/logs, kept for 14 days."""
 
 import os
+import shutil
 import sys
+import textwrap
 import time
 from logging import LogRecord
 from logging.handlers import TimedRotatingFileHandler
@@ -34,7 +36,7 @@ def setup(lake: Lake, name: Log, debug=False) -> None:
     if sys.stderr is not None and not supervised.is_begun():
         # sys.stderr is looked up at each line: a live table on the terminal takes its place.
         logger.add(
-            lambda text: sys.stderr.write(text),
+            lambda text: sys.stderr.write(text if debug else _folded(text)),
             colorize=_coloured(),
             filter=lambda record: not record["extra"].get("printed"),
             **shared,
@@ -83,6 +85,15 @@ def _line(debug: bool):
         return LINE + ("\n{exception}" if debug else "\n")
 
     return line
+
+
+def _folded(line: str) -> str:
+    """A line broken between words at the width of the terminal; elsewhere as it is."""
+    if not sys.stderr.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    whole = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.fill(line, width, subsequent_indent="  ", **whole) + "\n"
 
 
 def _sentence(error: BaseException) -> str:

@@ -13,6 +13,9 @@ import pytest
 from lakes import ROOT
 from test_build_editing import override
 
+import lake
+from runner.answer import Answer
+
 
 def refusal(result) -> str:
     """What a command said when it refused."""
@@ -150,6 +153,7 @@ def test_ls_lists_every_relation_and_marks_the_lakes_own(lake_folder):
     assert "What I need." in result.output
     own = [line for line in lines if line.startswith("*")]
     assert len(own) == 3  # and the line that explains the mark
+    assert max(map(len, lines)) <= 80
 
 
 def test_graph_draws_every_relation_and_what_it_reads(lake_folder):
@@ -187,6 +191,21 @@ def test_sql_gives_all_rows_as_csv_and_says_how_many_a_table_leaves_out(two_days
     query = "select range as number from range(1000)"
     assert len(lakes.run(two_days, "sql", query, "--format", "csv").output.splitlines()) == 1001
     assert "more than these 200 rows" in lakes.run(two_days, "sql", query).output
+
+
+def test_a_table_wider_than_the_terminal_leaves_out_columns_in_its_middle_and_says_so(two_days):
+    with lake.connect(two_days) as con:
+        for width in (70, 80, 120):
+            text = "".join(Answer(con, "from bars_1s limit 3", "table", width))
+            lines = text.splitlines()
+            assert max(map(len, lines)) <= width
+            shown = [name for name in lines[0].split() if name != "…"]
+            assert shown[0] == "exchange" and shown[-1] == "state" and "…" in lines[0].split()
+            told = f"… {len(shown)} of 20 columns: name those that you want"
+            assert lines[-1].startswith(told)
+        whole = "".join(Answer(con, "from bars_1s limit 3", "table"))
+        narrow = "".join(Answer(con, "select symbol, close from bars_1s limit 3", "table", 80))
+    assert "vwap" in whole and "columns" not in whole and "…" not in narrow
 
 
 def test_sql_refuses_a_bad_query_with_the_engines_message(two_days):

@@ -1,8 +1,10 @@
 """Logs: a line an event, in UTC, kept by day, and never in the way of a run."""
 
 import errno
+import io
 import os
 import re
+import sys
 import time
 from pathlib import Path
 
@@ -35,6 +37,29 @@ def test_a_line_goes_to_the_terminal_and_to_the_file(lake, capsys):
     assert re.fullmatch(
         r"\d{4}-\d\d-\d\d [\d:.]{12}Z INFO    connected to binance <b> %s\n", written
     )
+
+
+def test_a_terminal_gets_long_lines_in_pieces_and_the_file_gets_them_whole(lake, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    logs.setup(lake, "collector")
+    for line in config.in_force(lake, "exchanges[0]", "collector"):
+        logger.info("{}", line)
+    told = sys.stderr.getvalue().splitlines()
+    written = (lake.base / "logs" / "collector.log").read_text()
+    assert len(written.splitlines()) == 3 < len(told)
+    assert " ".join(" ".join(told).split()) == " ".join(written.split())
+    # a list of symbols or a path is one word; all else fits
+    assert [
+        line
+        for line in told
+        if len(line) > 80 and not {"USDT,", "/"} & {*re.findall("USDT,|/", line)}
+    ] == []
 
 
 def test_times_are_utc_in_any_zone(lake, capsys, monkeypatch):
