@@ -15,6 +15,7 @@ import numpy
 import pytest
 import worked_lake
 from raw_lines import MINUTE_US
+from test_queries import QUERIES
 
 FOLDER = lakes.ROOT / "notebooks"
 NOTEBOOKS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
@@ -173,9 +174,13 @@ def test_a_notebook_is_kept_with_its_figures_and_nothing_of_the_machine(name):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_runs_on_the_lake_of_the_demo(name, tmp_path):
+def test_the_notebooks_and_the_queries_run_on_the_lake_of_the_demo(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
-    result = lakes.process("demo", str(tmp_path / "example"))
-    assert result.wait(timeout=300) == 0, result.communicate()
-    assert len(pictures(execute(name, tmp_path / "notebooks"))) >= 4
+    process = lakes.process("demo", str(tmp_path / "example"))
+    told, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, told + errors
+    for name in NOTEBOOKS:
+        assert len(pictures(execute(name, tmp_path / "notebooks"))) >= 4
+    monkeypatch.chdir(tmp_path)
+    with lakes.lake.connect("example") as con:
+        assert [name for name, query in QUERIES.items() if not con.execute(query).fetchall()] == []
