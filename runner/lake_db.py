@@ -42,14 +42,12 @@ def renew(
     text = catalog.statements(con, models, broken)
     noted, following = lake.base / NOTED, lake.db.with_name("lake.next.db")
     changed = _changed(noted, text) if lake.db.exists() else "it is not there"
-    if not changed and not stale and not following.exists():
-        return None
-    if dry_run:
-        return f"{lake.db.name}: {changed or 'its new views wait in lake.next.db'}"
-    for model in stale:
+    for model in () if dry_run else stale:
         catalog.write_schema(con, models, model)
     if not changed and not following.exists():
         return None
+    if dry_run:
+        return f"{lake.db.name}: {changed or 'its new views wait in lake.next.db'}"
     # In this order: while lake.next.db is there, the next build takes the swap up again.
     _write(following, text, models)
     write_whole(noted, text.encode())

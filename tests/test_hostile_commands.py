@@ -91,6 +91,14 @@ def check(folder, words: list[str]) -> None:
     assert result.exit_code == 0 or result.output.strip(), words
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory) -> Path:
+    """A lake without data that is built: a command on it does not read all SQL anew."""
+    folder = lakes.make(tmp_path_factory.mktemp("hostile") / "lake")
+    lakes.bring(folder)
+    return folder
+
+
 def trial(examples: int):
     quiet = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
     return settings(
@@ -100,15 +108,15 @@ def trial(examples: int):
 
 @trial(10)
 @given(words=lines())
-def test_any_words_are_done_or_refused_in_sentences(lake_folder, words):
-    check(lake_folder, words)
+def test_any_words_are_done_or_refused_in_sentences(empty, words):
+    check(empty, words)
 
 
 @pytest.mark.soak
 @trial(1500)
 @given(words=lines())
-def test_very_many_words_are_done_or_refused_in_sentences(lake_folder, words):
-    check(lake_folder, words)
+def test_very_many_words_are_done_or_refused_in_sentences(empty, words):
+    check(empty, words)
 
 
 @pytest.mark.parametrize("name", sorted(lake.cli.commands))
@@ -137,8 +145,8 @@ def piped(folder, *words: str, stdout=subprocess.PIPE) -> subprocess.Popen:
     )
 
 
-def test_a_reader_that_has_enough_ends_a_query_without_a_word(lake_folder):
-    query = piped(lake_folder, "sql", "from range(3000000)", "--format", "csv")
+def test_a_reader_that_has_enough_ends_a_query_without_a_word(empty):
+    query = piped(empty, "sql", "from range(3000000)", "--format", "csv")
     assert query.stdout.readline() == f"range{os.linesep}".encode()
     query.stdout.close()
     assert query.stderr.read() == b""
@@ -147,8 +155,8 @@ def test_a_reader_that_has_enough_ends_a_query_without_a_word(lake_folder):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
-def test_a_full_output_is_one_sentence(lake_folder):
+def test_a_full_output_is_one_sentence(empty):
     with Path("/dev/full").open("w") as full:
-        query = piped(lake_folder, "sql", "from range(100000)", "--format", "csv", stdout=full)
+        query = piped(empty, "sql", "from range(100000)", "--format", "csv", stdout=full)
         told = query.communicate(timeout=60)[1].decode()
     assert query.returncode == 1 and told.startswith("Error: ") and "Traceback" not in told
