@@ -36,6 +36,7 @@ CONNECT_S, TOTAL_S = 10.0, 30.0
 # A longer wait is told, not waited for.
 LONGEST_BAN_S = 600.0
 CONNECTIONS = 16
+NOT_FOUND = 404
 USED = "X-MBX-USED-WEIGHT-1M"
 # What the exchange says of troubles of its own, whatever the status is.
 PASSING = {-1000, -1001, -1003, -1006, -1007, -1008, -1016}
@@ -143,6 +144,15 @@ class Host:
                 wait_s = min(FIRST_WAIT_S * 2 ** (number - 1), LONGEST_WAIT_S)
                 await self.timer.sleep(wait_s * random.uniform(0.75, 1.0))
         raise self._unreachable(path, f"{why}, {tries} tries")
+
+    async def file(self, path: str, total_s: float | None = None) -> Answer | None:
+        """A file as it is; None where there is none of that name. `total_s`, errors: as of get."""
+        try:
+            return await self.get(path, as_json=False, total_s=total_s)
+        except Refused as refused:
+            if refused.status != NOT_FOUND:
+                raise
+            return None
 
     def _unreachable(self, path: str, why: str) -> Unreachable:
         return Unreachable(

@@ -1,29 +1,23 @@
-"""Missing trades from the exchange's archive: a zip of CSV a symbol and day, with its checksum.
+"""Missing trades from the exchange's archive: a zip of CSV a symbol and day.
 
 https://github.com/binance/binance-public-data (Trades)
 """
 
 import asyncio
-import hashlib
-import io
-import zipfile
-import zlib
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from loguru import logger
 
-from ingest.http import Answer, Host
-from ingest.no_answer import Refused
+from ingest import zips
+from ingest.http import Host
 from ingest.repair.files import RepairFiles, Trade
 from ingest.repair.pages import Asked, flaw_of, micros
+from ingest.zips import Damaged, Zipped
 from runner.build.missing import Range
 
 # A day of a busy symbol has a hundred megabytes.
 TOTAL_S = 900.0
-TRIES = 2
 ROWS_AT_ONCE = 50_000
-NOT_FOUND = 404
 
 
 class Archive:
@@ -62,44 +56,32 @@ class Archive:
 
     async def _fetch(self, path: str) -> bool:
         """Take what is asked for from a day's file; whether it is whole, so that what it lacks is
-        absent. A damaged one is fetched twice: it may just have been replaced.
+        absent.
         """
-        flaw = None
-        for _ in range(TRIES):
-            answer = await self._get(path)
-            if answer is None:
-                self.notes.append(f"{self._host.url}{path} is not there: it comes a day later")
-                return False
-            told = await self._get(f"{path}.CHECKSUM")
-            flaw = await asyncio.to_thread(_flaw_of, answer.body, told and told.body)
-            if flaw is None:
-                return await self._take(path, answer, is_checked=told is not None)
-        self.notes.append(f"{self._host.url}{path} {flaw}, fetched {TRIES} times: not used")
-        return False
-
-    async def _get(self, path: str) -> Answer | None:
-        """A file of the archive; None where there is none of that name."""
         try:
-            return await self._host.get(path, as_json=False, total_s=TOTAL_S)
-        except Refused as refused:
-            if refused.status != NOT_FOUND:
-                raise
-            return None
+            file = await zips.fetch(self._host, path, TOTAL_S)
+        except Damaged as damaged:
+            self.notes.append(f"{self._host.url}{path}: {damaged}: not used")
+            return False
+        if file is None:
+            self.notes.append(f"{self._host.url}{path} is not there: it comes a day later")
+            return False
+        return await self._take(path, file)
 
-    async def _take(self, path: str, answer: Answer, is_checked: bool) -> bool:
+    async def _take(self, path: str, file: Zipped) -> bool:
         self._absent = []
-        odd = 0
-        for number, row in enumerate(_rows(answer.body)):
+        odd, fetched_us = 0, file.answer.fetched_us
+        for number, line in enumerate(file.lines()):
             if number % ROWS_AT_ONCE == 0:
                 self._files.show()
                 await asyncio.sleep(0)  # Ctrl+C gets its turn
-            odd += not self._take_row(row, answer.fetched_us)
+            odd += not self._take_row(line.split(b","), fetched_us)
         if odd:
             logger.warning("{}: {} rows cannot be read or are out of order", path, odd)
-        if odd or not is_checked:
+        if odd or file.told is None:
             return False
         for one, before_us in self._absent:
-            self._files.add_absent(one.first_id, one.last_id, before_us, answer.fetched_us)
+            self._files.add_absent(one.first_id, one.last_id, before_us, fetched_us)
         return True
 
     def _take_row(self, row: list[bytes], fetched_us: int) -> bool:
@@ -116,32 +98,6 @@ class Archive:
         between = self._asked.between(before.trade_id, trade.trade_id)
         self._absent += [(absent, before.trade_us) for absent in between]
         return trade.trade_id > before.trade_id
-
-
-def _flaw_of(body: bytes, checksum: bytes | None) -> str | None:
-    """Why a zip cannot be used. `checksum`: the text beside it, if there is one."""
-    if checksum is not None:
-        sha256 = hashlib.sha256(body).hexdigest().encode()
-        if checksum.lower().split()[:1] != [sha256]:
-            return "is not what its CHECKSUM says"
-    try:
-        with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            if not archive.namelist() or archive.testzip():
-                return "is no whole zip file"
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        return f"is no zip file that can be read ({error})"
-    return None
-
-
-def _rows(body: bytes) -> Iterator[list[bytes]]:
-    """The rows of the zip's one CSV file; a header, which newer files may have, is left out."""
-    with (
-        zipfile.ZipFile(io.BytesIO(body)) as archive,
-        archive.open(archive.namelist()[0]) as file,
-    ):
-        for number, line in enumerate(io.BufferedReader(file, 1 << 20)):
-            if line.strip() and (number or line[:1].isdigit()):
-                yield line.strip().split(b",")
 
 
 def _trade(row: list[bytes]) -> Trade | None:
