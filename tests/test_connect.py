@@ -115,6 +115,16 @@ def test_prices_of_trades_stay_decimals_where_the_library_has_them(con):
     assert con.sql(query).df()["price"].tolist() == [float(price) for price, _ in wanted]
 
 
+def test_every_relation_goes_to_each_of_them_with_all_its_columns(con):
+    views = con.sql("select view_name from duckdb_views() where not internal").fetchall()
+    assert len(views) >= 27
+    for (view,) in views:
+        relation = con.sql(f"from {view} limit 100")
+        frame, rows, table = relation.df(), relation.pl(), relation.to_arrow_table()
+        assert list(frame.columns) == rows.columns == table.column_names == relation.columns
+        assert len(frame) == rows.height == table.num_rows
+
+
 def test_what_one_tries_first_in_pandas_works(con):
     closes = con.sql(MINUTE).df().set_index("window_start")["close"]
     minutes = closes.resample("1min").last()
