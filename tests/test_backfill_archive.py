@@ -315,6 +315,25 @@ def test_days_with_wrong_rows_are_refused_in_a_sentence_each_and_rest_decides(la
     assert stored(lake_folder, "SOLUSDT") == good, "the other days are there"
 
 
+def test_a_candle_that_cannot_be_stored_exactly_is_told_with_its_line_each_time(lake_folder):
+    def odd(rows: list[list]) -> str:
+        changed = {3: "0.00000000", 700: f"{rows[700][4]}1"}
+        return csv([[*row[:4], changed.get(n, row[4]), *row[5:]] for n, row in enumerate(rows)])
+
+    results, store, found = archived(lake_folder, *last(1), texts={DAYS[-1]: odd}, times=2)
+    (file,) = (lake_folder / "data/raw/binance/_rest").rglob("answers.jsonl")
+    place = file.relative_to(lake_folder / "data").as_posix()
+    told = (
+        f"not exactly readable, so not stored, see `rejects`: {place}, line 1: row 4: close is not"
+    )
+    for result in results:
+        assert result.exit_code == 0 and told in result.output, result.output
+        assert "SOLUSDT 2025-10-19T00:03:00Z to 2025-10-19T00:04:00Z (1)" in result.output
+    assert len(store.takes) == 2 and "nothing to do" in results[1].output
+    good = of_day(found, DAYS[-1])
+    assert stored(lake_folder, "SOLUSDT") == [*good[:3], *good[4:700], *good[701:]]
+
+
 def test_without_an_archive_it_says_so_in_one_sentence(lake_folder):
     nowhere = "http://127.0.0.1:9"
     urls = ("--archive-url", nowhere, "--rest-url", nowhere)

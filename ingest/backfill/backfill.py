@@ -12,7 +12,7 @@ from ingest import rest
 from ingest.answers import Answers
 from ingest.backfill.archive import Days
 from ingest.backfill.pages import Pages
-from ingest.backfill.wanted import Plan, Stretch, Wanted, absent
+from ingest.backfill.wanted import Plan, Stretch, Wanted, not_stored
 from ingest.collect.plan import archive_of, refuse_made_up
 from ingest.http import FILES, SPOT, Host, NoAnswer
 from ingest.progress import Progress
@@ -33,7 +33,8 @@ SHOWN = 5
 @dataclass
 class Done:
     """What a backfill did. `closed_us`: up to when candles had closed; `least`: the fewest requests
-    that fetch what was missing; `refused`, `absent_files`, `unchecked_files`: see Pages and Days.
+    that fetch what was missing; `refused`, `absent_files`, `unchecked_files`: see Pages and Days;
+    `unreadable`: answers kept of which candles cannot be stored exactly.
     """
 
     wanted: Wanted
@@ -46,6 +47,7 @@ class Done:
     refused: list[str] = field(default_factory=list)
     absent_files: list[str] = field(default_factory=list)
     unchecked_files: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
     absent: list[Stretch] = field(default_factory=list)
 
     def told(self) -> list[str]:
@@ -66,7 +68,10 @@ class Done:
             f"{one.symbol} {iso(one.from_us)} to {iso(one.to_us)} ({one.candles:,})"
             for one in self.absent
         ]
-        return lines + _some("the exchange has no candles, so none is asked for again: {}", gone)
+        odd = self.unreadable
+        lines += _some("not exactly readable, so not stored, see `rejects`: {}", odd)
+        whose = "there are" if odd else "the exchange has"
+        return lines + _some(f"{whose} no candles, so none is asked for again: {{}}", gone)
 
 
 def _some(sentence: str, names: list[str]) -> list[str]:
@@ -92,13 +97,14 @@ def backfill(
             done = asyncio.run(Fetch(lake, source).run(start_us, end_us))
         except NoAnswer as error:
             failure = error
-        report = build(lake, Choice(select="klines"))
+        report = build(lake, Choice(select="klines,rejects"))
         if failure:
             raise failure
         if report.failed:
             raise click.ClickException("\n".join(report.failed))
-        if not done.refused and not done.absent_files:
-            done.absent = absent(lake, done.wanted, done.closed_us)
+        is_whole = not done.refused and not done.absent_files
+        found = not_stored(lake, done.wanted, done.closed_us, is_whole)
+        done.unreadable, done.absent = found
     return done
 
 

@@ -107,16 +107,22 @@ class Plan:
         self._con.execute("insert into answered_spans values (?, ?, ?, ?)", row)
 
 
-def absent(lake: Lake, wanted: Wanted, closed_us: int) -> list[Stretch]:
-    """Where there are no candles, to be asked when all is answered and built. `closed_us`: up to
-    when candles had closed; of the newest ones it cannot be said yet.
+def not_stored(
+    lake: Lake, wanted: Wanted, closed_us: int, is_whole: bool
+) -> tuple[list[str], list[Stretch]]:
+    """What of the range is not there, to be asked when all is built: answers that cannot be read
+    exactly, in words, and where there are no candles. `closed_us`: up to when candles had closed;
+    of the newest ones it cannot be said yet, nor of any unless all is answered (`is_whole`).
     """
     sure_us = (closed_us - YOUNG_US) // wanted.width_us * wanted.width_us
-    if sure_us <= wanted.from_us:
-        return []
-    wanted = replace(wanted, to_us=min(wanted.to_us, sure_us))
+    sure = replace(wanted, to_us=min(wanted.to_us, sure_us))
     with catalog.connect(lake) as con:
-        return [Stretch(*row) for row in _Query(Models(lake), con, wanted).rows("absent")]
+        models = Models(lake)
+        odd = _Query(models, con, wanted).rows("unreadable")
+        is_asked = is_whole and sure_us > wanted.from_us
+        rows = _Query(models, con, sure).rows("absent") if is_asked else []
+    told = [f"{file}, line {line}: {reason}" for file, line, reason in odd]
+    return told, [Stretch(*row) for row in rows]
 
 
 class _Query:
@@ -124,7 +130,9 @@ class _Query:
 
     def __init__(self, models: Models, con: duckdb.DuckDBPyConnection, wanted: Wanted) -> None:
         self.con, self._models, self._wanted = con, models, wanted
+        folders = [encode(symbol) for symbol in wanted.symbols]
         con.execute("set variable backfill_symbols = $1::varchar[]", [list(wanted.symbols)])
+        con.execute("set variable backfill_folders = $1::varchar[]", [folders])
 
     def rows(self, name: str, statement: Callable[[str], str] = str, **values) -> list[tuple]:
         path, wanted = self._models.file(f"sql/backfill/{name}.sql.jinja"), self._wanted
