@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -13,6 +14,8 @@ from runner.models.models import Models
 # DuckDB opens a Parquet file twice: where a build replaces it in between, a read may fail, though
 # never be wrong, and is done once more.
 READS = 3
+
+Answer = TypeVar("Answer")
 
 # What is wrong with the SQL itself; all other errors are of the data that it reads.
 FAULTS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
@@ -44,14 +47,19 @@ def asking(path: Path, may_be_absent: bool) -> Iterator[None]:
         raise Unreadable(" ".join(str(error).split())) from error
 
 
-def read(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple]:
-    """The rows of a query; asked again where a build replaces a file at that moment."""
+def again(ask: Callable[[], Answer]) -> Answer:
+    """The answer to a question that reads; asked again where a build replaces a file just then."""
     for _ in range(READS - 1):
         try:
-            return con.execute(sql).fetchall()
+            return ask()
         except (duckdb.IOException, duckdb.InvalidInputException):
             continue
-    return con.execute(sql).fetchall()
+    return ask()
+
+
+def read(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple]:
+    """The rows of a query; asked again where a build replaces a file at that moment."""
+    return again(lambda: con.execute(sql).fetchall())
 
 
 def ask(

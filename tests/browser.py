@@ -136,13 +136,22 @@ class Browser:
         return str(self.run("document.body ? document.body.innerText : ''"))
 
     def click(self, script: str) -> None:
-        """Click the middle of the element that an expression finds, as a mouse does."""
-        self.until(f"!!({script})")
-        self.run(f"({script}).scrollIntoView({{block: 'center', behavior: 'instant'}})")
-        where = self.run(
-            f"(() => {{ const box = ({script}).getBoundingClientRect();"
+        """Click the middle of the element that an expression finds, as a mouse does, once it no
+        longer moves.
+        """
+        middle = (
+            f"(() => {{ const found = {script}; if (!found) return [];"
+            "found.scrollIntoView({block: 'center', behavior: 'instant'});"
+            "const box = found.getBoundingClientRect();"
             "return [box.x + box.width / 2, box.y + box.height / 2]; })()"
         )
+        places = [[], []]
+        until(
+            lambda: places.append(self.run(middle)) or (places[-1] and places[-1] == places[-2]),
+            f"{script} to stand still",
+            self.text,
+        )
+        where = places[-1]
         for kind in ("mousePressed", "mouseReleased"):
             self.send(
                 "Input.dispatchMouseEvent",

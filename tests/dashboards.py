@@ -1,6 +1,8 @@
 """Dashboards for tests: a server on a lake, and a browser that looks at it as a person does."""
 
 import importlib.util
+import json
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -56,7 +58,24 @@ def served(folder: Path, *options: str) -> Iterator[str]:
         yield lines[-1].split()[1]
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        out, err = process.communicate(timeout=20)
+    if os.name != "nt":  # there a process cannot be told to end in order
+        assert (process.returncode, err) == (0, "") and "has ended" in out
+
+
+class Stage:
+    """One dashboard that shows one lake after the other: each browser that opens it reads the
+    config.yml anew, which names the data of another lake.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.show(folder)
+
+    def show(self, folder: Path) -> None:
+        """From now on it shows the lake of this folder."""
+        base = json.dumps((folder / "data").as_posix())
+        lakes.make(self.folder, f"  base_path: {base}\n")
 
 
 def free_port() -> int:
@@ -75,6 +94,11 @@ class Look:
         browser.complaints.clear()
         browser.open(url)
         self.rest("Market")
+
+    def until(self, *texts: str) -> None:
+        """Wait until all these can be read on a page that rests."""
+        found = " && ".join(f"document.body.innerText.includes({json.dumps(one)})" for one in texts)
+        self.browser.until(f"{found} && {RESTS}")
 
     def rest(self, title: str) -> None:
         """Wait until a page is there and nothing moves."""
@@ -110,9 +134,10 @@ class Look:
         return self.browser.run(TRACES.format(number=number))
 
     def title(self, number: int = 0) -> str:
-        """The title of a chart."""
-        chart = f"[...document.querySelectorAll('.js-plotly-plot')][{number}]"
-        return str(self.browser.until(f"{chart}?.layout?.title?.text"))
+        """What stands over a chart."""
+        title = f"[...document.querySelectorAll('.js-plotly-plot')][{number}]?.layout?.title"
+        told = f"{title}?.text && {title}.text + ' ' + {title}.subtitle.text"
+        return " ".join(str(self.browser.until(told)).replace("<br>", " ").split())
 
     def alerts(self) -> list[str]:
         return [" ".join(text.split()) for text in self.browser.run(ALERTS)]
@@ -125,8 +150,11 @@ class Look:
         return told
 
     def downloaded(self, name: str, form: str, folder: Path) -> Path:
-        """Press a download button of a table; returns the file."""
+        """Press a download button of a table, which is opened for it; returns the file."""
         self.browser.downloads(folder)
+        closed = f"document.querySelector('.st-key-{name}_open summary')"
+        if self.browser.run(f"!!{closed} && !document.querySelector('.st-key-{name}_csv')"):
+            self.browser.click(closed)
         keys = f"document.querySelector('.st-key-{name}_{form} button')"
         self.browser.click(keys)
         path = folder / f"{name}.{form}"

@@ -1,6 +1,7 @@
 """The SQL box of the dashboard reads the lake's relations, and nothing else in any way."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -9,14 +10,14 @@ import lakes
 import pytest
 
 from runner.config import load
-from runner.dashboard import box
+from runner.dashboard import box, dashboard
 from runner.models.models import Models
 
 
 @pytest.fixture(scope="module")
 def folder(two_days, tmp_path_factory) -> Path:
     """A built lake of its own, with a file beside it that nobody may read."""
-    copy = Path(shutil.copytree(two_days, tmp_path_factory.mktemp("box") / "lake"))
+    copy = Path(shutil.copytree(two_days, tmp_path_factory.mktemp("box") / "50% [a] lake"))
     (copy / "secret.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     (copy / "data" / "catalog.sql").unlink()  # it names the place of the other lake
     return copy
@@ -60,6 +61,20 @@ def test_what_tells_of_relations_is_answered(ask, query):
     assert ask(query).rows.num_rows > 5
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "explain from tape",
+        "/* why */ EXPLAIN\nselect count(*) from bars_1s",
+        "explain analyze select count(*) from bars_1s;",
+    ],
+)
+def test_a_query_is_explained(ask, query):
+    answer = ask(query)
+    assert answer.is_plan and "READ_PARQUET" in answer.rows["explain_value"][0].as_py()
+    assert not ask("from tape").is_plan
+
+
 def test_times_are_in_utc(ask):
     [first] = ask("select min(window_start)::varchar as t from bars_1s").rows.to_pylist()
     assert first["t"] == "2025-10-20 21:58:00+00"
@@ -74,6 +89,10 @@ WRITES = (
     "from (with a as materialized (copy tape to '{lake}/data/tape/x') from a)",
     "copy (pivot tape on verdict using count(*)) to '{lake}/data/tape/x.csv'",
     "explain analyze copy (select 1) to '{lake}/data/tape/x.csv'",
+    "explain analyze with a as (copy (select 1) to '{lake}/data/tape/x.csv') from a",
+    "explain (analyze) copy (select 1) to '{lake}/data/tape/x.csv'",
+    "explain select 1; copy (select 1) to '{lake}/data/tape/x.csv'",
+    "explain analyze create table t as select 1",
     "export database '{lake}/data/tape/x'",
     "attach '{lake}/x.db'",
     "attach '{lake}/data/tape/x.db'",
@@ -107,6 +126,11 @@ READS = (
     "from query('from read_text(''{lake}/config.yml'')')",
     "from query_table('{lake}/secret.csv')",
     "from duckdb_secrets()",
+    "explain from read_text('{lake}/config.yml')",
+    "explain analyze from '{lake}/secret.csv'",
+    "describe '{lake}/secret.csv'",
+    "describe (from read_text('{lake}/config.yml'))",
+    "from tape select (from read_text('{lake}/config.yml') select content)",
     "select * from tape, lateral (from read_text('{lake}/config.yml'))",
 )
 
@@ -163,11 +187,50 @@ def test_a_long_answer_is_cut_and_says_so(ask):
     assert not ask(f"from range({box.ROWS})").is_cut
 
 
-def test_an_endless_query_is_stopped_and_the_box_goes_on(ask, monkeypatch):
-    monkeypatch.setattr(box, "SECONDS", 1)
-    with pytest.raises(click.ClickException, match="was stopped after 1 s"):
-        ask("select count(*) from range(10000000000) a, range(1000) b")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select count(*) from range(10000000000) a, range(1000) b",
+        "select sleep_ms(1) from range(100000)",
+    ],
+    ids=["at its beginning", "in the midst of its answer"],
+)
+def test_an_endless_query_is_stopped_and_the_box_goes_on(ask, monkeypatch, query):
+    monkeypatch.setattr(box, "SECONDS", 0.3)
+    with pytest.raises(click.ClickException, match="was stopped after 0.3 s"):
+        ask(query)
     assert ask("from tape").rows.num_rows == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process this way")
+def test_what_fills_the_memory_beside_duckdbs_limit_is_refused(ask):
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    [used_kb] = [int(line.split()[1]) for line in status.splitlines() if "VmData" in line]
+    dashboard.bound_memory(used_kb * 1024 + (3 << 30))
+    try:
+        with pytest.raises(click.ClickException, match="needs more than 2GB of memory"):
+            ask("select range(1000000000)")
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+    assert ask("from tape").rows.num_rows == 4
+
+
+def test_an_answer_too_large_for_a_browser_is_refused_and_the_box_goes_on(ask):
+    with pytest.raises(click.ClickException, match="first 500 rows are larger than 64 MB"):
+        ask("select repeat('x', 200000) from range(3000)")
+    assert ask("from tape").rows.num_rows == 4
+
+
+def test_an_error_in_the_midst_of_an_answer_is_said_in_duckdbs_words(ask):
+    with pytest.raises(duckdb.Error, match="Invalid Input Error: too late"):
+        ask("select if(i = 5000, error('too late'), i) from range(10000) t(i)")
+
+
+def test_columns_of_one_name_are_told_apart(ask):
+    assert ask("select 1 as a, 2 as a, 3 as b").rows.to_pylist() == [{"a": 1, "a_1": 2, "b": 3}]
 
 
 def test_what_is_wrong_with_a_query_is_said_in_duckdbs_words(ask):

@@ -4,7 +4,7 @@
 with chosen as (
     select *
     from bars_1s
-    where symbol = {{ symbol | literal }}
+    where symbol = {{ literal(symbol) }}
         and day between date '{{ from_day }}' and date '{{ until_day }}'
         and epoch_us(window_start) >= {{ from_us }}
         and epoch_us(window_start) < {{ to_us }}

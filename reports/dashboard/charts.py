@@ -1,25 +1,18 @@
 """The figures of the dashboard: they draw answers as they are, times in UTC.
 
 Colours are Okabe and Ito's, which people with any kind of colour vision tell apart; what they mean
-is said by patterns, words or places too.
+is said by patterns, words or places too. They stand on a light page and on a dark one.
 """
 
 import numpy as np
 import plotly.graph_objects as go
 import pyarrow as pa
-from plotly.subplots import make_subplots
 
 BLUE, ORANGE, GREEN, PURPLE, AMBER = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"
 SKY, GREY = "#56B4E9", "#8C8C8C"
-LINES = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY, GREY, "#000000")
-# What is known of a stretch, from most to least: the fill, its pattern and what it means.
-STATES = {
-    "quiet": ("rgba(86,180,233,0.16)", "", "quiet (nobody traded)"),
-    "partial": ("rgba(230,159,0,0.32)", "/", "partial (ids missing)"),
-    "dark": ("rgba(60,60,60,0.45)", "x", "dark (no trade known)"),
-}
-UTC_AXIS = "time (UTC)"
-TALL = 700
+LINES = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY, GREY)
+GRID = "rgba(128,128,128,0.18)"
+# A title is short, so that it fits beside the buttons of a chart in a narrow window too.
 HEADING = {
     "font": {"size": 15},
     "x": 0,
@@ -36,11 +29,20 @@ LEGEND = {
     "x": 0,
     "entrywidth": 0,
 }
-HOUR = np.timedelta64(1, "h")
+HOUR, HOUR_MS = np.timedelta64(1, "h"), 3_600_000
 # Hours from which lines between the cells of a heat map would hide the cells.
 MANY = 24 * 3
-# Only what is wholly proven has the full blue; a single second less can be seen.
-PROVEN = ((0, ORANGE), (0.9, "#F6D7C0"), (0.9999, "#BBD9EC"), (1, BLUE))
+# Hours up to which each has its own mark on the axis.
+FEW = 12
+# Of an hour's seconds so many percent are proven: only what is whole has the full blue.
+CLASSES = (
+    (0, ORANGE, "below 50"),
+    (50, "#EE9C66", "50 to 90"),
+    (90, "#F6D7C0", "90 to 99"),
+    (99, "#BBD9EC", "99 to 99.9"),
+    (99.9, "#6BAED6", "99.9 to 100"),
+    (100, BLUE, "100"),
+)
 
 
 def times(table: pa.Table, column: str = "window_start") -> np.ndarray:
@@ -53,144 +55,63 @@ def values(table: pa.Table, column: str) -> np.ndarray:
     return table[column].to_numpy(zero_copy_only=False)
 
 
-def market(
-    candles: pa.Table, runs: pa.Table, width_s: int, quote: str, shown: set[str], title: str
-) -> go.Figure:
-    """Candles of `width_s` seconds, volume and spread below each other. `runs`: the stretches that
-    are not simply traded; `shown`: of vwap, quotes, spread, states; `quote`: the prices' currency.
-    """
-    rows = 3 if "spread" in shown else 2
-    figure = make_subplots(
-        rows=rows,
-        cols=1,
-        shared_xaxes=True,
-        vertical_spacing=0.03,
-        row_heights=[0.62, 0.18, 0.2][:rows],
-    )
-    at = times(candles)
-    figure.add_trace(_candles(candles, at), row=1, col=1)
-    _overlays(figure, candles, at, shown)
-    for name, colour in (("up", BLUE), ("down", ORANGE)):
-        chosen = values(candles, "direction") == name
-        volume = go.Bar(
-            x=at[chosen],
-            y=values(candles, "volume_quote")[chosen],
-            name=f"volume, {name}",
-            marker={"color": colour, "line": {"width": 0}},
-        )
-        figure.add_trace(volume, row=2, col=1)
-    if "spread" in shown:
-        _spread(figure, candles, at)
-    if "states" in shown:
-        _shade(figure, runs)
-    _dress(figure, title, TALL)
-    figure.update_layout(barmode="overlay", bargap=0.05, xaxis_rangeslider_visible=False)
-    price_axis = {"exponentformat": "none", "separatethousands": True}
-    figure.update_yaxes(title_text=f"price ({quote})", **price_axis, row=1, col=1)
-    figure.update_yaxes(title_text=f"volume ({quote})", row=2, col=1)
-    figure.update_xaxes(title_text=UTC_AXIS, row=rows, col=1)
-    figure.update_xaxes(range=[at[0], at[-1] + np.timedelta64(width_s, "s")])
-    return figure
-
-
-def _candles(candles: pa.Table, at: np.ndarray) -> go.Candlestick:
-    """Those with prices: Plotly stumbles over candles of nothing, as dark ones are."""
-    known = candles["close"].is_valid().to_numpy()
-    prices = {name: values(candles, name)[known] for name in ("open", "high", "low", "close")}
-    return go.Candlestick(
-        x=at[known],
-        **prices,
-        name="price",
-        increasing={"line": {"color": BLUE, "width": 1}, "fillcolor": BLUE},
-        decreasing={"line": {"color": ORANGE, "width": 1}, "fillcolor": "white"},
-        showlegend=False,
-    )
-
-
-def _overlays(figure: go.Figure, candles: pa.Table, at: np.ndarray, shown: set[str]) -> None:
-    """VWAP, best bid and best ask as lines over the candles."""
-    lines = [("vwap", "VWAP", PURPLE, None)] if "vwap" in shown else []
-    if "quotes" in shown:
-        lines += [("bid", "bid", GREEN, "hv"), ("ask", "ask", AMBER, "hv")]
-    for column, name, colour, shape in lines:
-        line = {"color": colour, "width": 1, "shape": shape or "linear"}
-        trace = go.Scatter(x=at, y=values(candles, column), name=name, mode="lines", line=line)
-        figure.add_trace(trace, row=1, col=1)
-
-
-def _spread(figure: go.Figure, candles: pa.Table, at: np.ndarray) -> None:
-    for column, name, colour in (
-        ("max_spread_bps", "spread, widest", GREY),
-        ("mean_spread_bps", "spread, mean", GREEN),
-    ):
-        line = {"color": colour, "width": 1.2}
-        trace = go.Scatter(x=at, y=values(candles, column), name=name, mode="lines", line=line)
-        figure.add_trace(trace, row=3, col=1)
-    figure.update_yaxes(title_text="spread (bps)", rangemode="tozero", row=3, col=1)
-
-
-def _shade(figure: go.Figure, runs: pa.Table) -> None:
-    """Shade the stretches of each state over the whole height, behind everything else."""
-    figure.update_layout(
-        yaxis9={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
-    )
-    for state, (colour, pattern, meaning) in STATES.items():
-        chosen = values(runs, "state") == state
-        if not chosen.any():
-            continue
-        marker = {"color": colour, "line": {"width": 0}}
-        marker["pattern"] = {"shape": pattern, "fgcolor": "rgba(0,0,0,0.35)", "size": 6}
-        bar = go.Bar(
-            x=times(runs)[chosen],
-            y=np.ones(chosen.sum()),
-            width=values(runs, "seconds")[chosen] * 1000.0,
-            offset=0,
-            name=meaning,
-            marker=marker,
-            hovertemplate=f"{meaning}<extra></extra>",
-            xaxis="x",
-            yaxis="y9",
-        )
-        figure.add_trace(bar)
-
-
-def heat_map(table: pa.Table, title: str) -> go.Figure:
-    """How much of each hour is known: a row a symbol, a column an hour, 0 to 100 %."""
+def heat_map(table: pa.Table) -> go.Figure:
+    """How much of each hour is known: a row a symbol, a column an hour, a colour a class."""
     symbols = sorted(set(values(table, "symbol")), reverse=True)
     at = times(table, "hour")
     edges = np.arange(at.min(), at.max() + 2 * HOUR, HOUR)
+    cells = [symbols.index(name) for name in values(table, "symbol")], (at - at.min()) // HOUR
     grid = np.full((len(symbols), len(edges) - 1), np.nan)
-    rows = [symbols.index(name) for name in values(table, "symbol")]
-    grid[rows, (at - at.min()) // HOUR] = values(table, "known_percent")
+    told = np.full((*grid.shape, 2), np.nan)
+    told[cells] = np.column_stack([values(table, "known_percent"), values(table, "seconds")])
+    starts = [start for start, _, _ in CLASSES]
+    grid[cells] = np.searchsorted(starts, told[cells][:, 0], side="right") - 1
     trace = go.Heatmap(
         z=grid,
         x=edges,
         y=symbols,
-        zmin=0,
-        zmax=100,
-        colorscale=PROVEN,
+        customdata=told,
+        zmin=-0.5,
+        zmax=len(CLASSES) - 0.5,
+        colorscale=_steps([colour for _, colour, _ in CLASSES]),
         xgap=1 if len(edges) < MANY else 0,
         ygap=1,
-        colorbar={"title": "proven (%)"},
-        hovertemplate="%{y}, hour of %{x|%Y-%m-%d %H:%M} UTC: %{z:.2f} % proven<extra></extra>",
+        colorbar={
+            "title": "proven (%)",
+            "tickvals": list(range(len(CLASSES))),
+            "ticktext": [name for _, _, name in CLASSES],
+            "ticks": "",
+        },
+        hovertemplate="%{y}, hour of %{x|%Y-%m-%d %H:%M} UTC<br>"
+        "%{customdata[0]:.2f} % of %{customdata[1]:,} s proven<extra></extra>",
     )
     figure = go.Figure(trace)
-    _dress(figure, title, 180 + 24 * max(4, len(symbols)))
+    dress(figure, 200 + 24 * max(4, len(symbols)))
     figure.update_layout(margin_b=50)
-    figure.update_xaxes(title_text="hour (UTC)")
+    figure.update_xaxes(title_text="hour (UTC)", dtick=HOUR_MS if len(edges) <= FEW + 1 else None)
     figure.update_yaxes(type="category", dtick=1)
     return figure
 
 
+def _steps(colours: list[str]) -> list[tuple[float, str]]:
+    """A colour scale of steps without a gradient."""
+    edges = np.linspace(0, 1, len(colours) + 1)
+    return [
+        (edge, colour)
+        for number, colour in enumerate(colours)
+        for edge in edges[number : number + 2]
+    ]
+
+
 def lines(
-    table: pa.Table, column: str, by: str | None, title: str, unit: str, height: int = 380
+    table: pa.Table, column: str, by: str | None, unit: str, shape: str = "linear"
 ) -> go.Figure:
-    """One line over time for each value of `by`, or one for all."""
+    """One line over time for each value of `by`, or one for all; `shape`: hv for steps."""
     figure = go.Figure()
     names = values(table, by) if by else np.full(table.num_rows, column)
     for number, name in enumerate(sorted(set(names))):
         chosen = names == name
-        line = {"color": LINES[number % len(LINES)], "width": 1.4}
+        line = {"color": LINES[number % len(LINES)], "width": 1.4, "shape": shape}
         line["dash"] = ("solid", "dash", "dot")[number // len(LINES) % 3]
         at, numbers = _broken(times(table)[chosen], values(table, column)[chosen])
         trace = go.Scatter(
@@ -202,10 +123,10 @@ def lines(
             line=line,
         )
         figure.add_trace(trace)
-    _dress(figure, title, height)
-    figure.update_xaxes(title_text=UTC_AXIS)
+    dress(figure, 380)
+    figure.update_xaxes(title_text="time (UTC)")
     figure.update_yaxes(title_text=unit)
-    figure.update_layout(showlegend=True)
+    figure.update_layout(showlegend=by is not None)
     return figure
 
 
@@ -218,16 +139,27 @@ def _broken(at: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return np.insert(at, ends, at[ends - 1]), np.insert(numbers.astype(float), ends, np.nan)
 
 
-def _dress(figure: go.Figure, title: str, height: int) -> None:
+def dress(figure: go.Figure, height: int) -> None:
     """What all figures share."""
     figure.update_layout(
-        template="plotly_white",
-        title=HEADING | {"text": title},
         height=height,
-        margin={"l": 75, "r": 20, "t": 60, "b": 90},
+        margin={"l": 75, "r": 20, "t": 75, "b": 90},
         legend=LEGEND,
-        hovermode="x unified" if height == TALL else "closest",
-        uirevision=title,
+        hovermode="closest",
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
     )
-    figure.update_xaxes(showgrid=True, gridcolor="#EEEEEE")
-    figure.update_yaxes(showgrid=True, gridcolor="#EEEEEE")
+    for axes in (figure.update_xaxes, figure.update_yaxes):
+        axes(showgrid=True, gridcolor=GRID, zerolinecolor=GRID, title_font_size=12)
+
+
+def head(figure: go.Figure, title: str, about: str, kept: str, is_dark: bool) -> None:
+    """Write over a figure what it shows and of when. `kept`: while this stays the same, so does
+    what a viewer has zoomed to.
+    """
+    figure.update_layout(
+        template="plotly_dark" if is_dark else "plotly_white",
+        title=HEADING | {"text": title, "subtitle": {"text": about, "font": {"size": 12}}},
+        uirevision=kept,
+    )

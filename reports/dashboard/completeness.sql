@@ -1,8 +1,9 @@
--- An hour of a symbol: how much of it is known for certain, and its seconds by state.
+-- An hour of a symbol: its seconds, how many of them are known for certain, and all by state.
 select
     symbol,
     utc_time(epoch_us(window_start) // 3600000000 * 3600000000) as hour,
-    round(count(*) filter (state in ('traded', 'quiet')) / 36, 2) as known_percent,
+    count(*) as seconds,
+    round(100 * count(*) filter (state in ('traded', 'quiet')) / count(*), 2) as known_percent,
     count(*) filter (state = 'traded') as traded_seconds,
     count(*) filter (state = 'quiet') as quiet_seconds,
     count(*) filter (state = 'partial') as partial_seconds,

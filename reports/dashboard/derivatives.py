@@ -24,12 +24,12 @@ def draw(viewer: Viewer) -> None:
     if rows is None:
         page.empty("These symbols have no data in this range.", "lake derivatives")
         return
-    for column, title, unit in (
-        ("funding_bps", "Funding rate", "funding (bps per interval)"),
-        ("oi_million_usd", "Open interest", "open interest (million USD)"),
+    for column, title, unit, shape in (
+        ("funding_bps", "Funding rate", "rate in force (bps)", "hv"),
+        ("oi_million_usd", "Open interest", "open interest (million USD)", "linear"),
     ):
-        figure = charts.lines(rows, column, "symbol", f"{title}, {span.text()}", unit)
-        page.chart(figure, column)
+        figure = charts.lines(rows, column, "symbol", unit, shape)
+        page.chart(figure, column, title, span)
     page.table(rows, "funding_oi_hourly", is_open=False)
 
 

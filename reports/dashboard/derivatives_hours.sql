@@ -9,7 +9,7 @@ select
     oi_usd,
     oi_usd / 1000000 as oi_million_usd
 from funding_oi_hourly
-where symbol in {{ symbols | literal }}
+where symbol in {{ literal(symbols) }}
     and epoch_us(window_start) >= {{ from_us }}
     and epoch_us(window_start) < {{ to_us }}
 order by window_start, symbol

@@ -43,8 +43,8 @@ def _tickers(tickers: list[str], span: Span, values: dict) -> None:
     if rows is None:
         page.empty("These tickers have no data in this range.", "lake macro")
         return
-    title = f"Change, {values['width']} a point, {span.text()}"
-    page.chart(charts.lines(rows, "change_percent", "ticker", title, "change (%)"), "macro")
+    figure = charts.lines(rows, "change_percent", "ticker", "change (%)")
+    page.chart(figure, "macro", "Change", span, f"{values['width']} a point")
     page.table(rows, "macro_minute", is_open=False)
 
 
@@ -53,8 +53,8 @@ def _dxy(span: Span, values: dict) -> None:
     if rows is None:
         page.empty("There is no dollar index in this range.", "lake macro")
         return
-    title = f"DXY, {values['width']} a point, {span.text()}"
-    page.chart(charts.lines(rows, "dxy_synthetic", None, title, "index"), "dxy")
+    figure = charts.lines(rows, "dxy_synthetic", None, "index (points)")
+    page.chart(figure, "dxy", "Synthetic DXY", span, f"{values['width']} a point")
     page.table(rows, "dxy_synthetic_minute", is_open=False)
 
 

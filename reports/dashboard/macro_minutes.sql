@@ -3,7 +3,7 @@
 with chosen as (
     select ticker, window_start, open, high, low, close, volume
     from macro_minute
-    where ticker in {{ tickers | literal }}
+    where ticker in {{ literal(tickers) }}
         and day between date '{{ from_day }}' and date '{{ until_day }}'
         and epoch_us(window_start) >= {{ from_us }}
         and epoch_us(window_start) < {{ to_us }}

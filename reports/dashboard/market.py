@@ -4,7 +4,8 @@ import re
 
 import streamlit as st
 
-from dashboard import charts, page
+from dashboard import candles as figures
+from dashboard import page
 from runner.dashboard.lake import Span, Viewer
 from runner.moments import SECOND_US, WIDTHS_US
 
@@ -80,14 +81,14 @@ def _draw(symbol: str, frame: str, span: Span, shown: set[str]) -> None:
         page.empty(f"{symbol} has no bars from {span.text()}; choose another range.")
         return
     runs = page.viewer().ask("state_runs", tables={"candles": candles}, width_s=seconds)
-    title = f"<b>{symbol}</b>  {frame} bars, {span.text()}"
+    note = ""
     if seconds * SECOND_US != WIDTHS_US[frame]:
-        title += (
-            f"<br><sup>resampled: {candles.num_rows:,} candles of {width}, as one of {frame} each "
-            f"would be more than {MOST:,}; choose a shorter range for them</sup>"
+        note = (
+            f"resampled: {candles.num_rows:,} candles of {width}, as one of {frame} each would be "
+            f"more than {MOST:,}; choose a shorter range for them"
         )
-    figure = charts.market(candles, runs, seconds, currency(symbol), shown, title)
-    page.chart(figure, "candles")
+    figure = figures.market(candles, runs, seconds, currency(symbol), shown)
+    page.chart(figure, "candles", f"<b>{symbol}</b>  {frame} bars", span, note)
     page.table(candles, f"candles_{symbol}", is_open=False)
 
 

@@ -3,6 +3,7 @@ downloads. All times are UTC.
 """
 
 import io
+import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import streamlit as st
 
+from dashboard import charts
 from runner.answer import printed
 from runner.asking import Absent, Unreadable
 from runner.config import Lake, load
@@ -37,7 +39,7 @@ ROWS_SHOWN = 500
 STYLE = """<style>
 .stMainBlockContainer {padding: 3.5rem 2rem 2rem;}
 .stMainBlockContainer h2 {padding: 0; font-size: 1.6rem;}
-.stMainBlockContainer h3 {font-size: 1.15rem; padding: 0.6rem 0 0;}
+.stMainBlockContainer h3 {font-size: 1.15rem; padding: 0.6rem 0 0.3rem;}
 </style>"""
 
 
@@ -94,14 +96,22 @@ class telling:  # noqa: N801  (used as a function)
 
     def __exit__(self, kind, error, trace) -> bool:
         if isinstance(error, Unreadable):
-            st.error(f"This cannot be read: {error}. `lake build` makes a damaged file anew.")
+            st.error(f"This cannot be read: {plain(error)}. `lake build` makes a damaged file anew.")
         elif isinstance(error, Absent):
             empty("This lake has no such relation yet.", "lake build")
         elif isinstance(error, click.ClickException):
-            st.error(error.message)
+            st.error(plain(error.message))
         elif isinstance(error, duckdb.Error):
-            st.error(" ".join(str(error).split()))
+            st.error(plain(error))
         return isinstance(error, Unreadable | Absent | click.ClickException | duckdb.Error)
+
+
+def plain(message: object) -> str:
+    """A message in one line, as it is: what would be Markdown in it, such as `*`, is none, but for
+    what stands in backticks.
+    """
+    line = " ".join(str(message).split())
+    return re.sub(r"(`[^`]*`)|([^\w\s.,;'\"()`])", lambda found: found[1] or f"\\{found[2]}", line)
 
 
 def empty(what: str, *commands: str) -> None:
@@ -144,20 +154,57 @@ def _naive(us: int) -> datetime:
     return datetime.fromtimestamp(us // SECOND_US // 60 * 60, UTC).replace(tzinfo=None)
 
 
-def chart(figure: go.Figure, key: str) -> None:
-    """Show a figure; zooming with the wheel, saving as a picture."""
+def chart(figure: go.Figure, key: str, title: str, span: Span, note: str = "") -> None:
+    """Show a figure under its title, the range and a note; zooming with the wheel, saving as a
+    picture.
+    """
+    about = "<br>".join(filter(None, (span.text(), note)))
+    is_dark = st.context.theme.type == "dark"
+    charts.head(figure, title, about, f"{title} {span.seconds}", is_dark)
     config = {"scrollZoom": True, "displaylogo": False, "toImageButtonOptions": {"scale": 2}}
+    config["modeBarButtonsToRemove"] = ["zoomIn2d", "zoomOut2d"]
     st.plotly_chart(figure, theme=None, key=key, config=config)
 
 
-def table(rows: pa.Table, name: str, is_open: bool = True) -> None:
-    """Show rows, at most ROWS_SHOWN of them, and offer all as files."""
-    place = st.container() if is_open else st.expander(f"The {rows.num_rows:,} rows of this chart")
+def table(rows: pa.Table, name: str, is_open: bool = True, is_exact: bool = False) -> None:
+    """Show rows, at most ROWS_SHOWN of them, and offer all as files; those of a chart once they
+    are asked for, as a table costs a browser as much as a chart. `is_exact`: moments to the last
+    digit, numbers as they are.
+    """
+    place = st.container()
+    if not is_open:
+        label = "The rows of this chart" if rows.num_rows != 1 else "The row of this chart"
+        place = st.expander(f"{label} ({rows.num_rows:,})", key=f"{name}_open", on_change="rerun")
+        if not place.open:
+            return
     with place:
-        st.dataframe(rows.slice(0, ROWS_SHOWN), hide_index=True, key=f"{name}_rows")
+        shown = rows.slice(0, ROWS_SHOWN)
+        shown, config = (exact(shown), {}) if is_exact else (shown, formats(shown))
+        st.dataframe(shown, hide_index=True, column_config=config, key=f"{name}_rows")
         if rows.num_rows > ROWS_SHOWN:
             st.caption(f"The first {ROWS_SHOWN} of {rows.num_rows:,} rows; the files hold all.")
         offer(rows, name)
+
+
+def exact(rows: pa.Table) -> pa.Table:
+    """The rows with moments as texts, which a browser does not cut to seconds."""
+    schema = pa.schema(
+        field.with_type(pa.string()) if pa.types.is_timestamp(field.type) else field
+        for field in rows.schema
+    )
+    return rows.cast(schema)
+
+
+def formats(rows: pa.Table) -> dict:
+    """How the columns of a table are shown: moments in UTC, counts with thousands apart."""
+    moment = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", timezone="UTC")
+    count = st.column_config.NumberColumn(format="localized")
+    return {
+        field.name: moment if pa.types.is_timestamp(field.type) else count
+        for field in rows.schema
+        if pa.types.is_timestamp(field.type)
+        or (pa.types.is_integer(field.type) and not field.name.endswith("_id"))
+    }
 
 
 def offer(rows: pa.Table, name: str) -> None:
@@ -167,9 +214,14 @@ def offer(rows: pa.Table, name: str) -> None:
         ("CSV", "csv", as_csv, "text/csv"),
         ("Parquet", "parquet", as_parquet, "application/vnd.apache.parquet"),
     ):
+        try:
+            content = make(rows)  # now: Streamlit forgets what it shall make after a refresh
+        except pa.ArrowNotImplementedError as error:
+            place.caption(f"No Parquet: {error}. Cast such a column: `::varchar`.")
+            continue
         place.download_button(
             label,
-            make(rows),  # not made when asked for: Streamlit forgets that after a refresh
+            content,
             file_name=f"{name}.{form}",
             mime=kind,
             key=f"{name}_{form}",

@@ -1,11 +1,9 @@
 """Data quality: what is known of every hour, which ids are missing, what validations said."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import pyarrow as pa
 import streamlit as st
 
 from dashboard import charts, page
@@ -24,23 +22,18 @@ class Part:
     note: str
     absent: str
     commands: tuple[str, ...] = ()
-    chart: Callable[[pa.Table, Span], object] | None = None
-
-
-def completeness(hours: pa.Table, span: Span):
-    """The heat map of a range."""
-    return charts.heat_map(hours, f"Share of each hour's seconds that is proven, {span.text()}")
+    is_heat_map: bool = False
 
 
 PARTS = (
     Part(
         "Completeness by hour",
         "completeness",
-        "Seconds whose trades are all known (traded, or proven quiet). Full blue: the whole hour; "
-        "white: nothing recorded.",
+        "Seconds whose trades are all known (traded, or proven quiet), of those between the first "
+        "known trade and the last. Full blue: all of them; empty: not recorded.",
         "There are no bars in this range.",
         ("lake build",),
-        completeness,
+        is_heat_map=True,
     ),
     Part(
         "Tape certificates",
@@ -101,9 +94,9 @@ def _show(viewer: Viewer, part: Part, span: Span) -> None:
     if rows is None:
         page.empty(part.absent, *part.commands)
         return
-    if part.chart:
-        page.chart(part.chart(rows, span), part.name)
-    page.table(rows, part.name, is_open=part.chart is None)
+    if part.is_heat_map:
+        page.chart(charts.heat_map(rows), part.name, "Seconds proven", span)
+    page.table(rows, part.name, is_open=not part.is_heat_map)
 
 
 def _own_values(viewer: Viewer, name: str, span: Span) -> dict | None:

@@ -4,7 +4,7 @@ import duckdb
 import streamlit as st
 
 from dashboard import page
-from runner.asking import READS
+from runner.asking import again
 from runner.dashboard import box
 from runner.dashboard.lake import Viewer, catalog_state
 
@@ -14,28 +14,24 @@ EXAMPLE = "from latest_price order by symbol"
 def draw(viewer: Viewer) -> None:
     """A query, its rows, its files."""
     st.caption(
-        "One query that reads. Relations: `show tables`; columns: `describe bars_1m`. Filter on "
-        f"symbol and day. At most {box.ROWS:,} rows, {box.SECONDS} s and {box.MEMORY} of memory. "
-        "This page does not refresh by itself."
+        "One query that reads. Relations: `show tables`; columns: `describe bars_1m`; plan: "
+        "`explain from tape`. Filter on symbol and day. At most "
+        f"{box.ROWS:,} rows, {box.SECONDS} s and {box.MEMORY} of memory. This page does not "
+        "refresh by itself."
     )
     with st.form("query_form"):
         query = st.text_area("Query", EXAMPLE, height=140, key="query")
         st.form_submit_button("Run", type="primary", icon=":material/play_arrow:")
-    answer = _asked(viewer, query)
+    if not viewer.symbols().num_rows:
+        page.empty("This lake has no bars yet.", "lake collect", "lake build")
+    answer = again(lambda: box.ask(_connection(viewer), query, viewer.models))
     if answer.is_cut:
         st.warning(f"These are the first {box.ROWS:,} rows; `lake sql` shows all.")
+    if answer.is_plan:
+        st.code(answer.rows["explain_value"][0].as_py(), language=None)
+        return
     st.caption(f"{answer.rows.num_rows:,} rows")
-    page.table(answer.rows, "query")
-
-
-def _asked(viewer: Viewer, query: str) -> box.Answer:
-    """The answer; asked again where a build replaces a file at that moment."""
-    for _ in range(READS - 1):
-        try:
-            return box.ask(_connection(viewer), query, viewer.models)
-        except (duckdb.IOException, duckdb.InvalidInputException):
-            continue
-    return box.ask(_connection(viewer), query, viewer.models)
+    page.table(answer.rows, "query", is_exact=True)
 
 
 def _connection(viewer: Viewer) -> duckdb.DuckDBPyConnection:

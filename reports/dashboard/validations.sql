@@ -2,16 +2,16 @@
 select
     run_at,
     verdict,
-    reason,
-    source,
+    array_to_string(list_transform(list_filter(results, lambda one: one.violations > 0), lambda one: one.label), ', ')
+        as broken_rules,
+    bars,
     tf,
+    source,
     "start",
     "end",
-    bars,
-    array_to_string(list_transform(list_filter(results, lambda one: one.violations > 0), lambda one: one.label), ', ')
-        as broken_rules
+    reason
 from read_json(
-    {{ files | literal }},
+    {{ literal(files) }},
     format = 'auto',
     columns = {
         run_at: 'varchar',

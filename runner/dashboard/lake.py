@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from runner import catalog
-from runner.asking import READS, asking
+from runner.asking import again, asking
 from runner.build.publish import sql_text
 from runner.config import Lake
 from runner.models import sql_files
@@ -59,7 +59,6 @@ class Viewer:
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
         self.models = Models(lake)
-        self.models.jinja.filters["literal"] = literal
         self._con: duckdb.DuckDBPyConnection | None = None
         self._noted: tuple[int, int] | None = None
 
@@ -70,21 +69,19 @@ class Viewer:
         """
         path = self.models.file(f"{FOLDER}/{name}.sql")
         text = sql_files.read(path)
-        sql = self.models.rendered(path, text, as_posix=as_posix, **values)
+        sql = self.models.rendered(path, text, as_posix=as_posix, literal=literal, **values)
         with asking(path, may_be_absent=True):
-            for _ in range(READS - 1):
-                try:
-                    return self._answer(sql, tables or {})
-                except (duckdb.IOException, duckdb.InvalidInputException):
-                    continue  # a build replaces a file that is being read
-            self._con = None  # or the lake was made anew
-            return self._answer(sql, tables or {})
+            return again(lambda: self._answer(sql, tables or {}))
 
     def _answer(self, sql: str, tables: dict[str, pa.Table]) -> pa.Table:
         con = self.connection()
         for name, table in tables.items():
             con.register(name, table)
-        return con.sql(sql).to_arrow_table()
+        try:
+            return con.sql(sql).to_arrow_table()
+        except duckdb.IOException:  # a build replaces a file, or the lake was made anew
+            self._con = None
+            raise
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The connection with the lake's views as they are now."""
