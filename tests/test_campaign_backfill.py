@@ -6,12 +6,15 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import lakes
 import pytest
+from aiohttp import web
 from backfills import DAY_US, KLINES, backfill, market, since, stored, truth
 from campaign import Campaign
+from served import Served
 
 from replay.market import Market
 from replay.server import Exchange
@@ -155,6 +158,66 @@ def test_all_symbols_of_180_days_within_the_weight_of_the_real_minute(tmp_path, 
                 told.saw("pages that are the least", -(-len(kept) // 1000))
 
     asyncio.run(main())
+
+
+class Pages(Served):
+    """A host of 1-second klines as quick and as far away as the exchange is, with its limit.
+
+    `weights`: what was asked for in each minute of the wall clock.
+    """
+
+    LIMIT, WEIGHT, WITHIN_S = 6000, 2, (0.05, 0.25)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights: Counter[int] = Counter()
+        self.refused = 0
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/api/v3/time", self._time)
+        app.router.add_get(KLINES, self._page)
+
+    async def _time(self, request: web.Request) -> web.Response:
+        return web.json_response({"serverTime": time.time_ns() // 1000})
+
+    async def _page(self, request: web.Request) -> web.Response:
+        minute = int(time.time() // 60)
+        self.weights[minute] += self.WEIGHT
+        headers = {"X-MBX-USED-WEIGHT-1M": str(self.weights[minute])}
+        if self.weights[minute] > self.LIMIT:
+            self.refused += 1
+            return web.Response(status=429, headers=headers | {"Retry-After": "5"})
+        await asyncio.sleep(random.uniform(*self.WITHIN_S))
+        asked = {key: int(request.query[key]) for key in ("startTime", "endTime", "limit")}
+        opens = range(asked["startTime"], asked["endTime"] + 1, 1000)[: asked["limit"]]
+        rows = [f'[{ms},"1","1","1","1","2",{ms + 999},"2",1,"1","1","0"]' for ms in opens]
+        return web.Response(text=f"[{','.join(rows)}]", headers=headers)
+
+
+@pytest.mark.soak
+def test_seconds_of_all_symbols_meet_the_limit_of_the_real_minute_and_never_pass_it(
+    tmp_path, campaign
+):
+    """Two days of seconds are more than a minute's weight, at the exchange's own latencies."""
+    told = campaign("seconds of all symbols, real minutes", rounds=1)
+    folder = lakes.make(tmp_path / "lake")
+    chosen = ["--interval", "1s", "--symbols", ",".join(LISTINGS)]
+    with Pages() as exchange:
+        began = time.monotonic()
+        result = lakes.run(
+            *(folder, "backfill", "--rest-url", exchange.url, *chosen),
+            *("--start", "2025-10-18", "--end", "2025-10-20"),
+        )
+        told.saw("seconds, with the build", round(time.monotonic() - began))
+    assert result.exit_code == 0, result.output
+    told.saw(result.output.strip().splitlines()[0])
+    for number, weight in enumerate(exchange.weights.values(), 1):
+        told.saw(f"weight of minute {number}", weight)
+    assert exchange.refused == 0 and max(exchange.weights.values()) <= Pages.LIMIT
+    assert sum(exchange.weights.values()) > Pages.LIMIT
+    [(count, seconds)] = lakes.ask(folder, "select count(*), count(distinct open_time) from klines")
+    assert seconds == 2 * 86_400 and count == seconds * len(LISTINGS)
+    told.saw("candles", count)
 
 
 # What an answer may be spoiled by; those of HTTP itself have their own tests.
