@@ -19,7 +19,7 @@ MODELS = Models(load(ROOT))
 STORED = sorted(model.name for model in MODELS.stored())
 LAYERS = {"staging", "bars", "gapfill", "compact", "repair"}
 LAYERS |= {"rules", "checks", "slices", "views", "backfill", "fetching"}
-KEYS = {"grain", "file", "raw", "severity", "breaks", "checks", "absent", "fails_from"}
+KEYS = {"grain", "file", "raw", "severity", "breaks", "checks", "absent", "fails_from", "fetch"}
 # What gives another answer in another time zone, unless it works on a plain date or timestamp.
 ZONED = r"\bdate_trunc\b|::\s*date\b|\+\s*interval|\bcast\([^)]*\bas\s+date\)"
 

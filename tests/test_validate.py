@@ -269,7 +269,7 @@ def test_a_negative_quantity_of_the_exchange_does_not_pass(tmp_path):
 def test_no_data_fails_with_a_report(lake_folder, options):
     found = validate(lake_folder, *options, code=3)
     assert found["verdict"] == "FAIL" and "there is no data" in found["reason"]
-    assert "this lake has no bars yet: run `lake collect`" in found["reason"]
+    assert "nothing is recorded in this lake yet: `lake collect`" in found["reason"]
     assert report(lake_folder).startswith("# Validation: FAIL\n")
     assert {result["outcome"] for result in found["results"]} == {"not applicable"}
 
