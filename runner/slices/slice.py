@@ -37,7 +37,7 @@ SYMBOLS_NAMED = 5
     "--verify",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Only check a slice against its manifest, without a lake; exit code 3 if it does not hold.",
+    help="Only check a slice against its manifest, without a lake; exit code 3: it does not hold.",
 )
 @config_option
 def slice_(symbols, start, end, tf, source, out, form, allow_dark, force, verify, config_file):
