@@ -90,22 +90,22 @@ def table(
     rows = list(islice(chain.from_iterable(batches), ROWS_SHOWN + 1))
     shown = [["" if value is None else value for value in row] for row in rows[:ROWS_SHOWN]]
     wide = [max(map(cell_len, column)) for column in zip(names, *shown, strict=True)]
-    left, right = _fitting(wide, width)
-    kept = [*range(left), *range(len(names) - right, len(names))]
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    gap, left, right = _fitting(wide, width)
+    dots = [None] if left + right < len(names) else []
+    kept = [*range(left), *dots, *range(len(names) - right, len(names))]
+    padding = (0, gap >= 2, 0, gap >= 3)
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=padding)
     for number in kept:
-        if number == len(names) - right and len(kept) < len(names):
-            drawn.add_column("…")
-        is_number = types[number].startswith(NUMBERS)
-        drawn.add_column(names[number], justify="right" if is_number else "left", no_wrap=True)
+        is_number = number is not None and types[number].startswith(NUMBERS)
+        name = "…" if number is None else names[number]
+        drawn.add_column(name, justify="right" if is_number else "left", no_wrap=True)
     for row in shown:
-        cells = [row[number] for number in kept]
-        drawn.add_row(*cells[:left], *(["…"] if len(kept) < len(names) else []), *cells[left:])
+        drawn.add_row(*("…" if number is None else row[number] for number in kept))
     # wide enough for anything: a terminal wraps better than cells do
     console = Console(file=io.StringIO(), width=10_000, markup=False, emoji=False, highlight=False)
     console.print(drawn)
     text = "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
-    return text + "".join(_cuts(len(rows), len(kept), len(names)))
+    return text + "".join(_cuts(len(rows), left + right, len(names)))
 
 
 def _cuts(rows: int, columns: int, all_columns: int) -> Iterator[str]:
@@ -117,20 +117,23 @@ def _cuts(rows: int, columns: int, all_columns: int) -> Iterator[str]:
         yield f"… {some}: name those that you want (--format csv shows all)\n"
 
 
-def _fitting(wide: list[int], width: int | None) -> tuple[int, int]:
-    """How many columns of the left and of the right end fit beside a column of dots.
+def _fitting(wide: list[int], width: int | None) -> tuple[int, int, int]:
+    """The gap between columns, and how many of the left and of the right end fit: all of them if a
+    narrower gap does it, else those beside a column of dots.
 
-    >>> _fitting([10, 10, 10], 36), _fitting([10] * 9, 80), _fitting([10] * 9, None)
-    ((3, 0), (3, 3), (9, 0))
+    >>> _fitting([10, 10, 10], 36), _fitting([10, 10, 10], 32), _fitting([10] * 9, None)
+    ((3, 3, 0), (1, 3, 0), (3, 9, 0))
+    >>> _fitting([10] * 9, 80), _fitting([90, 10], 80)
+    ((3, 3, 3), (3, 1, 0))
     """
-    gap = 3
-    if width is None or sum(wide) + gap * (len(wide) - 1) <= width:
-        return len(wide), 0
-    left, right, used = 1, 0, wide[0] + gap + 1
+    for gap in (3, 2, 1):
+        if width is None or sum(wide) + gap * (len(wide) - 1) <= width:
+            return gap, len(wide), 0
+    gap, left, right, used = 3, 1, 0, wide[0] + 3 + 1
     while left + right < len(wide) - 1:
         is_left = left <= right
         used += gap + (wide[left] if is_left else wide[len(wide) - 1 - right])
         if used > width:
             break
         left, right = left + is_left, right + (not is_left)
-    return left, right
+    return gap, left, right

@@ -203,8 +203,10 @@ def test_a_table_wider_than_the_terminal_leaves_out_columns_in_its_middle_and_sa
             assert shown[0] == "exchange" and shown[-1] == "state" and "…" in lines[0].split()
             told = f"… {len(shown)} of 20 columns: name those that you want"
             assert lines[-1].startswith(told)
+        tight = "".join(Answer(con, "from latest_price", "table", 80))
         whole = "".join(Answer(con, "from bars_1s limit 3", "table"))
         narrow = "".join(Answer(con, "select symbol, close from bars_1s limit 3", "table", 80))
+    assert " price " in tight and max(map(len, tight.splitlines())) <= 80 and "…" not in tight
     assert "vwap" in whole and "columns" not in whole and "…" not in narrow
 
 
