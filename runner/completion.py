@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 SHELLS = ("bash", "zsh", "fish")
 COLUMN = re.compile(r"^comment on column (\w+)\.\"?(\w+)\"? is ", re.MULTILINE)
+ASKED = re.compile(r"(.*\b(?:from|join)\s+)(\w*)$", re.IGNORECASE | re.DOTALL)
 NOT_ASKED = {"rules", "checks"}
 
 
@@ -75,6 +76,17 @@ def _days(lake: "Lake") -> set[str]:
     """Days of bars, and of raw that is perhaps not built yet."""
     raw = {path.name.partition(".")[0] for path in lake.base.glob("raw/*/[!_]*/2*")}
     return raw | {path.stem for path in lake.base.glob("parquet/*/[!_]*/year=*/*/*/*.parquet")}
+
+
+def query(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """A query whose last word follows from or join, with the relation that it begins."""
+    if not (begun := ASKED.match(incomplete)):
+        return []
+    head, last = begun.groups()
+    found = relations(context, parameter, last)
+    return [CompletionItem(head + item.value) for item in found]
 
 
 symbols = _of_lake(_symbols)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner import completion
 from runner.command import config_option
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ READS = 3
 
 
 @click.command("sql")
-@click.argument("query")
+@click.argument("query", shell_complete=completion.query)
 @click.option(
     "--format",
     "form",

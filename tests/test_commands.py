@@ -24,16 +24,6 @@ def refusal(result) -> str:
     return result.output[result.output.index("Error: ") :].strip()
 
 
-@pytest.mark.parametrize("command", ["build", "ls", "graph", "shell"])
-def test_a_folder_without_a_config_is_refused_with_the_way_out(tmp_path, command):
-    assert "lake init" in refusal(lakes.run(tmp_path, command))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_query_in_a_folder_without_a_config_is_refused(tmp_path):
-    assert "lake init" in refusal(lakes.run(tmp_path, "sql", "select 1"))
-
-
 @pytest.mark.parametrize(
     "arguments",
     [

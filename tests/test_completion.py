@@ -57,6 +57,17 @@ def test_names_come_from_the_lake_at_hand(here, line, expected):
     assert proposed(line) == expected
 
 
+def test_a_query_is_completed_by_the_relation_after_from_or_join(here):
+    complete = ShellComplete(lake.cli, {}, "lake", "_LAKE_COMPLETE").get_completions
+    for begun, whole in (
+        ("from latest", ["from latest_price"]),
+        ("select * from trades\njoin daily_", ["select * from trades\njoin daily_summary"]),
+        ("select pri", []),
+        ("", []),
+    ):
+        assert [item.value for item in complete(["sql"], begun)] == whole
+
+
 def test_another_lake_is_asked_where_one_is_named(here, tmp_path):
     config = "exchanges: [{name: binance, symbols: [DOGEUSDT]}]\n"
     other = lakes.make(tmp_path / "other", config)
