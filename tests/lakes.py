@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from raw_lines import DAY_US, EPOCH, MINUTE_US, SECOND_US, line, micros, session
 
 import lake
+from runner import next_step
 from runner.build import unchanged
 from runner.build.build import Choice, build
 from runner.build.report import Report
@@ -183,7 +184,8 @@ def dry(folder: Path, *arguments: str) -> list[str]:
     """What a dry run says is stale; nothing at all where nothing is."""
     result = run(folder, "build", "--dry-run", "--all", *arguments)
     assert result.exit_code == 0, result.output
-    lines = [line for line in result.output.splitlines() if line.strip()]
+    comes_next = {next_step.RECORD, next_step.BUILD, next_step.QUIET, ""}
+    lines = [line for line in result.output.splitlines() if line.strip() not in comes_next]
     return [] if lines == ["nothing is stale: everything is up to date"] else lines
 
 

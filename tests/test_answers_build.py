@@ -1,5 +1,6 @@
 """Raw answers and the build: what is stale and why, what stays when raw is gone, the same bytes."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -255,10 +256,16 @@ def test_a_source_is_added_by_one_staging_file_and_one_relation(folder):
     raw = folder / "data" / "raw" / "mine" / "XYZ" / "2025-10-22" / "answers.jsonl"
     raw.parent.mkdir(parents=True)
     raw.write_text(f'{{"fetched_at":{LATER},"request":{{}},"body":[]}}\n')
-    lakes.bring(folder)
+    stray = raw.with_name("answers.txt")
+    stray.touch()
+    assert lakes.bring(folder).ignored == [stray.relative_to(folder / "data")]
     assert lakes.ask(folder, "select symbol, day::varchar, answer from mine") == [
         ("XYZ", "2025-10-20", 42)
     ]
+    checked = json.loads(lakes.run(folder, "check", "--json").output)["checks"]
+    [orphans] = [one["rows"] for one in checked if one["name"] == "orphans"]
+    assert [stray.name in orphan for orphan in orphans] == [True]
+    stray.unlink()
     assert lakes.dry(folder) == []
     raw.unlink()
     shutil.rmtree(folder / "data" / "work")

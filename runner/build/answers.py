@@ -6,11 +6,11 @@ rows.parquet, perhaps rejects.parquet, and note.json, written last.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.build import notes
+from runner.build import inventory, notes
 from runner.build.inventory import folders
 from runner.models.fingerprint import why_changed
 from runner.models.sql_files import Model
@@ -101,6 +101,14 @@ def found(base: Path, model: Model) -> list[Answers]:
                     for path in sorted(day.iterdir()):
                         _add(listed, base, shop, model, path.relative_to(root), names)
     return list(listed.values())
+
+
+def unread(base: Path, models: Iterable[Model]) -> list[Path]:
+    """What lies in raw/ and is read neither as market data nor as answers of a model."""
+    strange = list(inventory.ignored(base))
+    files = {one.raw for model in models if strange and model.raw for one in found(base, model)}
+    known = files | {folder for file in files for folder in file.parents}
+    return [path for path in strange if path not in known]
 
 
 def _add(

@@ -95,7 +95,7 @@ def _clear(lake: Lake) -> None:
 
 def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Report) -> None:
     from runner import engine, lake_db
-    from runner.build import inventory
+    from runner.build import answers, inventory
     from runner.build.answer_build import AnswersBuild
     from runner.build.exchange import ExchangeBuild
     from runner.build.execute import prepare
@@ -108,7 +108,8 @@ def _build(lake: Lake, choice: Choice, dry_run: bool, threads: int, report: Repo
         broken = prepare(con, models)
         answered = AnswersBuild(models, choice, con, workers, broken, dry_run, report)
         refuse_unknown(lake, choice.symbols - answered.symbols)
-        report.ignored = [path.relative_to(lake.base) for path in inventory.ignored(lake.base)]
+        strange = answers.unread(lake.base, models.models.values())
+        report.ignored = [path.relative_to(lake.base) for path in strange]
         if answered.is_wanted:
             answered.build()
         for exchange in inventory.exchanges(lake.base) if answered.is_not_all else ():

@@ -92,7 +92,7 @@ class Facts(Look):
     def _on_disk(self) -> None:
         """Room, orphans, and when the newest raw part was begun."""
         published = {Path(file) for (file,) in self._rows("select file from all_files")}
-        orphans, size = look_through(self.lake, published)
+        orphans, size = look_through(self.models, published)
         self._put("disk", [(shutil.disk_usage(self.base).free, size)])
         self._put("orphans", [(_text(path),) for path in orphans])
         moments = [

@@ -4,20 +4,22 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.build import inventory
+from runner.build import answers
 from runner.catalog import NOTED
 from runner.config import Lake
+from runner.models.models import Models
 from runner.seal.archive import SUMS
 
 # In the data folder: what is looked at apart (raw), what may go at any time, what people read.
 KNOWN_FOLDERS = {"raw", "work", "logs", "reports"}
 
 
-def look_through(lake: Lake, published: set[Path]) -> tuple[list[Path], int]:
+def look_through(models: Models, published: set[Path]) -> tuple[list[Path], int]:
     """The files below the data folder that no relation, raw part, log or known place explains,
     and the bytes of all files. Hidden files are nobody's business.
     """
-    found, size = list(inventory.ignored(lake.base)), 0
+    lake = models.lake
+    found, size = answers.unread(lake.base, models.models.values()), 0
     for entry in _files(lake.base):
         path = Path(entry.path)
         size += _size(entry)
