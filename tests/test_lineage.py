@@ -162,13 +162,21 @@ OWN = {
 }
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory) -> Lineage:
+    """The lineage of a lake that has them all as views of its own."""
+    folder = lakes.make(tmp_path_factory.mktemp("own") / "lake")
+    (folder / "sql" / "views").mkdir(parents=True)
+    for kind, (sql, _) in OWN.items():
+        path = folder / "sql" / "views" / f"{kind.replace(' ', '_').replace(',', '')}.sql"
+        path.write_text(f"-- Mine.\n-- grain: p\n{sql}\n")
+    return lineage_of(folder)
+
+
 @pytest.mark.parametrize("kind", OWN)
-def test_a_view_of_the_lakes_own_is_followed_too(lake_folder, kind):
-    sql, wanted = OWN[kind]
-    (lake_folder / "sql" / "views").mkdir(parents=True)
-    (lake_folder / "sql" / "views" / "mine.sql").write_text(f"-- Mine.\n-- grain: p\n{sql}\n")
-    lineage = lineage_of(lake_folder)
-    assert {column: values(lineage, f"mine.{column}") for column in wanted} == wanted
+def test_a_view_of_the_lakes_own_is_followed_too(own, kind):
+    name, wanted = kind.replace(" ", "_").replace(",", ""), OWN[kind][1]
+    assert {column: values(own, f"{name}.{column}") for column in wanted} == wanted
 
 
 def test_what_is_not_there_and_a_row_as_a_whole_are_marked_as_unknown(lake_folder):

@@ -146,13 +146,12 @@ def test_the_rules_that_a_bar_breaks_are_named(answers):
     assert "R5" not in {row["rule"][:2] for row in answers[2]["rules"]}
 
 
-def test_every_trade_and_quote_of_a_sealed_day_is_found_in_its_packed_raw(sealed_day):
-    for number in (1, 31):
-        answer = told(sealed_day, MIDNIGHT - 120 * SECOND_US + number * 3_700_000)
-        [row, quoted] = answer["trades"] + answer["quote"]
-        assert row["line"] and quoted["line"]
-        assert ".jsonl.zst/" in row["raw_file"]
-        assert "sealed at" in said(answer["day"]) and answer["rules"] == []
+def test_a_trade_and_a_quote_of_a_sealed_day_are_found_in_its_packed_raw(sealed_day):
+    answer = told(sealed_day, MIDNIGHT - 120 * SECOND_US + 31 * 3_700_000)
+    [row, quoted] = answer["trades"] + answer["quote"]
+    assert row["line"] and quoted["line"]
+    assert ".jsonl.zst/" in row["raw_file"]
+    assert "sealed at" in said(answer["day"]) and answer["rules"] == []
 
 
 def test_sealing_changes_no_word_of_a_bar_but_where_its_lines_stand(states, answers, tmp_path):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import duckdb
 
 from runner.build.build import did_you_mean
 from runner.build.publish import sql_text
@@ -33,8 +34,10 @@ class Choice:
 class Checked(Look):
     """A connection to a lake with all that rules and reports read, and `values` for their SQL."""
 
-    def __init__(self, models: Models, choice: Choice):
-        super().__init__(models)
+    def __init__(
+        self, models: Models, choice: Choice, con: duckdb.DuckDBPyConnection | None = None
+    ):
+        super().__init__(models, con)
         self.choice = choice
         self._refuse_unknown()
         self.values |= self._range()

@@ -22,15 +22,14 @@ OF_FILES = {
 
 
 class Look:
-    """A connection (`con`) with the lake's relations and `all_files`; `values` for their SQL."""
+    """A connection (`con`) with the lake's relations and `all_files`; `values` for their SQL.
 
-    def __init__(self, models: Models):
+    What it makes there is temporary, so `con` may be a cursor of one that knows the relations.
+    """
+
+    def __init__(self, models: Models, con: duckdb.DuckDBPyConnection | None = None):
         self.models = models
-        self.con = catalog.connect(models.lake)
-        spill = models.lake.base / "work" / "validation"
-        self.con.execute(f"set temp_directory = '{sql_text(spill)}'")
-        for macro in models.macros.sql():  # a lake's catalog may be older than a rule
-            self.con.execute(macro)
+        self.con = con or _connected(models)
         stored = [model for model in models.stored() if self.has(model.name)]
         places = [catalog.place(models.lake.base, model) for model in stored]
         self.values = {"stored": stored, "places": places, "as_posix": as_posix}
@@ -83,6 +82,15 @@ class Look:
         except Unreadable:
             # a file that it reads is broken: what reads the relation will say so
             self.con.execute(f"create temp view {name} as {sql}")
+
+
+def _connected(models: Models) -> duckdb.DuckDBPyConnection:
+    con = catalog.connect(models.lake)
+    spill = models.lake.base / "work" / "validation"
+    con.execute(f"set temp_directory = '{sql_text(spill)}'")
+    for macro in models.macros.sql():  # a lake's catalog may be older than a rule
+        con.execute(macro)
+    return con
 
 
 def as_posix(column: str) -> str:

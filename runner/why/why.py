@@ -153,7 +153,8 @@ class Why:
     def _broken_rules(self) -> None:
         """Load what the rules find in this second, and what they say of its whole day."""
         end_us = self.from_us + SECOND_US
-        checked = Checked(self.models, Choice(frozenset([self.symbol]), self.from_us, end_us))
+        choice = Choice(frozenset([self.symbol]), self.from_us, end_us)
+        checked = Checked(self.models, choice, self.con.cursor())
         found = []
         with checked.con as con:
             for number, rule in enumerate(rules(self.models)):
