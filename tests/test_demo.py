@@ -1,8 +1,8 @@
 """`lake demo`: the whole way in an empty folder, without network or configuration."""
 
+import os
 import re
 import shlex
-import time
 
 import lakes
 import pytest
@@ -11,19 +11,26 @@ from click.testing import CliRunner
 import lake
 
 
+def of_children() -> float:
+    """CPU seconds of all processes that have ended: others at work do not count."""
+    spent = os.times()
+    return spent.children_user + spent.children_system
+
+
 @pytest.fixture(scope="module")
 def toured(tmp_path_factory):
-    """The folder of a demo, what it printed, and the seconds it took."""
+    """The folder of a demo, what it printed, and the CPU seconds that it took."""
     folder = tmp_path_factory.mktemp("demo")
-    started = time.monotonic()
+    before = of_children()
     demo = lakes.process("demo", cwd=folder, PYTHONPATH=str(lakes.ROOT))
     output, errors = demo.communicate(timeout=100)
     assert demo.returncode == 0, errors
-    return folder / "demo", output, time.monotonic() - started
+    return folder / "demo", output, of_children() - before
 
 
-def test_the_demo_takes_less_than_a_minute(toured):
-    assert toured[2] < 60
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not count what ended processes took")
+def test_the_demo_takes_less_than_a_minute_also_of_one_core(toured):
+    assert 0 < toured[2] < 60
 
 
 def test_the_demo_prints_certificate_states_and_a_query(toured):
