@@ -83,8 +83,8 @@ def _copy(
     order = ", ".join(columns or model.grain)
     return con.execute(
         f"copy (from published order by {order}) to '{sql_text(staging)}' "
-        f"(format parquet, compression {compression}{level}, row_group_size 122880, "
-        f"kv_metadata {{{quoted}}})"
+        f"(format parquet, parquet_version v2, compression {compression}{level}, "
+        f"row_group_size 122880, kv_metadata {{{quoted}}})"
     ).fetchone()[0]
 
 

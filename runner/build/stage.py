@@ -24,6 +24,7 @@ from runner.models.models import Models
 
 # Reading line by line holds an hour's text several times over.
 STRICT_MEMORY = "4GB"
+BLOCK = 1 << 20  # bytes read at once
 
 # Of an hour part, the note last; rejects are there only where there are any.
 FILES = ("rejects.parquet", "trades.parquet", "quotes.parquet", "note.json")
@@ -32,7 +33,10 @@ STAGE_MODELS = [
     "lines",
     "line_texts",
     "strict_lines",
+    "written",
+    "received",
     "clock",
+    "repeated",
     "staged_trades",
     "staged_quotes",
     "cover_pieces",
@@ -67,8 +71,11 @@ def stage(
     parts = [hour.folder / name for name in hour.loose] + packed
     unit["raw_files"] = file_list(parts)
     read_lines(con, models, unit, parts)
-    for name in ("stalls", "clock", "staged_trades", "staged_quotes", "cover_pieces"):
+    for name in ("stalls", "received", "clock", "cover_pieces", "repeated"):
         run(con, models, name, unit)
+    copies = con.execute("select trades, quotes from repeated").fetchone()
+    for name, has_copies in zip(("staged_trades", "staged_quotes"), copies, strict=True):
+        run(con, models, name, unit | {"has_copies": has_copies})
     con.execute("create or replace temp view noted_trades as from staged_trades")
     con.execute("create or replace temp view noted_quotes as from staged_quotes")
     for name in ("trade_hours", "trade_runs", "quote_hours", "staged_trade_hours", "newest"):
@@ -101,30 +108,38 @@ def read_lines(
 
     The bytes and quotation marks in the parts must be those of the lines as they were understood.
     """
-    query = """
-        select
-            coalesce(bool_and(is_trade or is_quote), true),
-            coalesce(sum(written_length), 0),
-            coalesce(sum(written_quotes), 0)
-        from lines
-    """
+    whole = models.lake.base / "work" / "publishing" / f"{uuid.uuid4().hex}.jsonl"
+    marks_there = _join(parts, whole)
     try:
-        run(con, models, "lines", unit)
-        is_whole, written, quotes = con.execute(query).fetchone()
+        run(con, models, "lines", unit | {"raw_files": file_list([whole])})
+        run(con, models, "written", unit)
+        query = "select is_whole, bytes, quotation_marks from written"
+        is_whole, written, marks = con.execute(query).fetchone()
     except click.ClickException:  # a line longer than DuckDB's reader takes stops it
-        is_whole, written, quotes = False, 0, 0
-    is_whole = is_whole and written == sum(path.stat().st_size for path in parts)
-    if not is_whole or quotes != sum(map(_quotes, parts)):
+        is_whole, written, marks = False, 0, 0
+    if not is_whole or (written, marks) != (whole.stat().st_size, marks_there):
         with engine.memory(con, STRICT_MEMORY):
             run(con, models, "line_texts", unit, kind="view")
             run(con, models, "strict_lines", unit)
             run(con, models, "lines", unit | {"is_strict": True})
+    whole.unlink()
 
 
-def _quotes(part: Path) -> int:
-    """How many quotation marks a raw part holds."""
-    with part.open("rb") as file:
-        return sum(block.count(b'"') for block in iter(lambda: file.read(1 << 20), b""))
+def _join(parts: list[Path], whole: Path) -> int:
+    """Write raw parts into one file; returns how many quotation marks they hold.
+
+    For each file DuckDB sets up its reader anew, which takes longer than to parse a minute of most
+    symbols.
+    """
+    marks = 0
+    whole.parent.mkdir(parents=True, exist_ok=True)
+    with whole.open("wb") as joined:
+        for part in parts:
+            with part.open("rb") as opened:
+                while block := opened.read(BLOCK):
+                    marks += block.count(b'"')
+                    joined.write(block)
+    return marks
 
 
 def unit_values(exchange: str, symbol: str | None, day: str) -> dict[str, str]:

@@ -101,7 +101,8 @@ def _add_results(found: dict[bytes, Stamp], folder: str) -> None:
 
 def _day_file(folder: str) -> str:
     """The file that a day's folder holds, by the names of its folders."""
-    day = "-".join(part.partition("=")[2] for part in Path(folder).parts[-3:])
+    names = folder.split(os.sep)[-3:]  # noqa: PTH206 (of thousands: a Path takes half of the time)
+    day = "-".join(name.partition("=")[2] for name in names)
     return f"{folder}{os.sep}{day}.parquet"
 
 

@@ -10,9 +10,9 @@ with measured as (
 ),
 
 minutes as (
-    select distinct conn, recv_us // 60000000 as minute
-    from lines
-    where is_trade or is_quote
+    select distinct conn, minute
+    from received
+    where is_readable
 ),
 
 nearest as (

@@ -1,37 +1,15 @@
 -- A stretch of one hour of receipt in which one connection delivered the symbol: first to last message.
 -- grain: conn, first_recv_us
 -- A stretch ends where the connection stalled or nothing came for 60 seconds; `covers` joins what belongs
--- together. Minutes are enough to find 60 seconds of silence, and few where messages are many.
-with stalled as (
-    select
-        conn,
-        recv_us as from_us,
-        lead(recv_us, 1, 9223372036854775807) over (partition by conn order by recv_us) as to_us
-    from stalls
-),
-
--- before the clock's offset is added, which is the same for all of a minute: some rows instead of all lines
-received as (
-    select
-        lines.conn,
-        lines.recv_us // 60000000 as minute,
-        stalled.from_us as stalled_us,
-        min(lines.recv_us) as first_recv_us,
-        max(lines.recv_us) as last_recv_us
-    from lines
-    left join stalled
-        on stalled.conn = lines.conn and lines.recv_us > stalled.from_us and lines.recv_us <= stalled.to_us
-    where lines.is_quote or (lines.is_trade and not lines.is_rest)
-    group by all
-),
-
-minutes as (
+-- together. Minutes are enough to find 60 seconds of silence, few where messages are many, and of one clock's offset.
+with minutes as (
     select
         received.*,
         first_recv_us + clock.offset_us as start_us,
         last_recv_us + clock.offset_us as end_us
     from received
     inner join clock on clock.conn is not distinct from received.conn and clock.minute = received.minute
+    where received.is_heard
 ),
 
 pieces as (

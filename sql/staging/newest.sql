@@ -3,7 +3,6 @@
 -- So one line with a time far ahead moves the lake's idea of now by hours at most, and closes no day.
 select
     conn,
-    least(max(recv_us), epoch_us(date '{{ day }}' + interval '1 day')) as recv_us
-from lines
-where recv_us is not null
+    least(max(last_recv_us), epoch_us(date '{{ day }}' + interval '1 day')) as recv_us
+from received
 group by conn

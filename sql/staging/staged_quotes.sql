@@ -20,9 +20,11 @@ with numbered as (
 
 distinct_quotes as (
     from numbered
+    {%- if has_copies %}
     qualify update_id is distinct from lag(update_id) over (
         order by update_id, recv_us, conn, bid, ask, bid_qty, ask_qty
     )
+    {%- endif %}
 )
 
 select

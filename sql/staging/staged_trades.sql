@@ -11,6 +11,8 @@ select
     false as is_kept
 from lines
 where is_trade
+{%- if has_copies %}
 qualify trade_id is distinct from lag(trade_id) over (
     order by trade_id, recv_us, is_rest, conn, event_us, price, qty, is_sell
 )
+{%- endif %}
