@@ -106,7 +106,9 @@ class Look:
         self.browser.until(f"{head} && {RESTS} && document.body.innerText.includes('as of ')")
 
     def visit(self, title: str) -> str:
-        """Go to a page by its name in the sidebar; returns what can be read on it."""
+        """Be on a page, by its name in the sidebar; returns what can be read on it."""
+        if self.browser.run("document.querySelector('h2').innerText.trim()") == title:
+            return self.browser.text()
         links = "document.querySelectorAll('[data-testid=\"stSidebarNavLink\"]')"
         self.browser.click(f"[...{links}].find(e => e.innerText.includes('{title}'))")
         self.rest(title)
@@ -153,12 +155,13 @@ class Look:
         """Press a download button of a table, which is opened for it; returns the file."""
         self.browser.downloads(folder)
         closed = f"document.querySelector('.st-key-{name}_open summary')"
-        if self.browser.run(f"!!{closed} && !document.querySelector('.st-key-{name}_csv')"):
+        button = f"document.querySelector('.st-key-{name}_{form} button')"
+        if self.browser.run(f"!!{closed} && !{button}"):
             self.browser.click(closed)
-        keys = f"document.querySelector('.st-key-{name}_{form} button')"
-        self.browser.click(keys)
+        self.browser.until(f"!!{button} && {RESTS}")
+        self.browser.click(button)
         path = folder / f"{name}.{form}"
-        browser.until(path.exists, f"the download of {path.name}")
+        browser.until(path.exists, f"the download of {path.name}", self.browser.text)
         return path
 
 

@@ -29,21 +29,21 @@ def listens(address: str, port: int) -> bool:
 
 
 @needs_server
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl+C"])
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_it_serves_this_machine_alone_until_it_is_told_to_end(lake_folder, number):
+def test_it_serves_this_machine_alone_until_ctrl_c(lake_folder):
     port = free_port()
     process = start(lake_folder, port)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as answer:
         assert answer.status == 200
     assert listens("127.0.0.1", port) and not listens("127.0.0.2", port)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)  # SIGTERM: dashboards.served
     out, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (0, "") and "has ended" in out
     assert not listens("127.0.0.1", port)
 
 
 @needs_server
+@pytest.mark.soak
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_the_server_ends_with_a_command_that_was_killed(lake_folder):
     port = free_port()

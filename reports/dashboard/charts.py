@@ -34,6 +34,8 @@ HOUR, HOUR_MS = np.timedelta64(1, "h"), 3_600_000
 MANY = 24 * 3
 # Hours up to which each has its own mark on the axis.
 FEW = 12
+# Lines so many times as high as others would make these flat: then the scale is logarithmic.
+WIDE = 20
 # Of an hour's seconds so many percent are proven: only what is whole has the full blue.
 CLASSES = (
     (0, ORANGE, "below 50"),
@@ -104,9 +106,16 @@ def _steps(colours: list[str]) -> list[tuple[float, str]]:
 
 
 def lines(
-    table: pa.Table, column: str, by: str | None, unit: str, shape: str = "linear"
+    table: pa.Table,
+    column: str,
+    by: str | None,
+    unit: str,
+    shape: str = "linear",
+    is_size: bool = False,
 ) -> go.Figure:
-    """One line over time for each value of `by`, or one for all; `shape`: hv for steps."""
+    """One line over time for each value of `by`, or one for all. `shape`: hv for steps; `is_size`:
+    of sizes, which may differ so much that their scale is logarithmic.
+    """
     figure = go.Figure()
     names = values(table, by) if by else np.full(table.num_rows, column)
     for number, name in enumerate(sorted(set(names))):
@@ -125,7 +134,10 @@ def lines(
         figure.add_trace(trace)
     dress(figure, 380)
     figure.update_xaxes(title_text="time (UTC)")
-    figure.update_yaxes(title_text=unit)
+    figure.update_yaxes(title_text=unit, exponentformat="B")
+    numbers = values(table, column).astype(float)
+    if is_size and 0 < WIDE * np.nanmin(numbers) < np.nanmax(numbers):
+        figure.update_yaxes(type="log", title_text=f"{unit}, log scale")
     figure.update_layout(showlegend=by is not None)
     return figure
 

@@ -26,9 +26,9 @@ def draw(viewer: Viewer) -> None:
         return
     for column, title, unit, shape in (
         ("funding_bps", "Funding rate", "rate in force (bps)", "hv"),
-        ("oi_million_usd", "Open interest", "open interest (million USD)", "linear"),
+        ("oi_usd", "Open interest", "open interest (USD)", "linear"),
     ):
-        figure = charts.lines(rows, column, "symbol", unit, shape)
+        figure = charts.lines(rows, column, "symbol", unit, shape, is_size=column == "oi_usd")
         page.chart(figure, column, title, span)
     page.table(rows, "funding_oi_hourly", is_open=False)
 

@@ -6,8 +6,7 @@ select
     funding_rate,
     funding_rate * 10000 as funding_bps,
     open_interest,
-    oi_usd,
-    oi_usd / 1000000 as oi_million_usd
+    oi_usd
 from funding_oi_hourly
 where symbol in {{ literal(symbols) }}
     and epoch_us(window_start) >= {{ from_us }}

@@ -96,7 +96,8 @@ class telling:  # noqa: N801  (used as a function)
 
     def __exit__(self, kind, error, trace) -> bool:
         if isinstance(error, Unreadable):
-            st.error(f"This cannot be read: {plain(error)}. `lake build` makes a damaged file anew.")
+            told = f"This cannot be read: {plain(error)}."
+            st.error(f"{told} `lake build` makes a damaged file anew.")
         elif isinstance(error, Absent):
             empty("This lake has no such relation yet.", "lake build")
         elif isinstance(error, click.ClickException):
