@@ -5,7 +5,7 @@ import json
 import lakes
 import pytest
 from lakes import NOON, trade
-from raw_lines import SECOND_US
+from raw_lines import MINUTE_US, SECOND_US
 
 GOOD = trade("BAD", 1, NOON)
 
@@ -120,6 +120,11 @@ def folder(tmp_path_factory):
         NOON,
         (good(symbol="TORN") + "\n" + good(symbol="TORN", trade_id=2)[:50]).encode(),
     )
+    for number, end in ((1, ""), (2, "\n")):  # the first part ends without a newline
+        line = good(symbol="NEXT", trade_id=number) + end
+        lakes.part(folder, "NEXT", NOON + number * MINUTE_US, line.encode())
+    late = good(symbol="TORN", trade_id=3) + "\n"
+    lakes.part(folder, "TORN", NOON + MINUTE_US, late.encode())
     lakes.part(folder, "EMPTY", NOON, b"")
     lakes.bring(folder)
     return folder
@@ -165,10 +170,16 @@ def test_an_unusual_but_exact_line_is_read(folder, kind):
 
 
 def test_a_torn_last_line_is_one_reject(folder):
-    assert lakes.ask(folder, "select count(*) from trades where symbol = 'TORN'") == [(1,)]
+    ids = "select list(trade_id order by trade_id) from trades where symbol = 'TORN'"
+    assert lakes.ask(folder, ids) == [([1, 3],)]
     assert lakes.ask(folder, "select line, length(text) from rejects where symbol = 'TORN'") == [
         (2, 50)
     ]
+
+
+def test_a_last_line_without_a_newline_does_not_run_into_the_next_part(folder):
+    ids = "select list(trade_id order by trade_id) from trades where symbol = 'NEXT'"
+    assert lakes.ask(folder, ids) == [([1, 2],)]
 
 
 def test_the_build_says_how_many_lines_it_could_not_read(tmp_path):
