@@ -26,25 +26,26 @@ SYMBOL = "SOLUSDT"
 def collected(folder, exchange, act=None):
     """Run `lake collect` as a process beside an exchange; (exit code, output, log)."""
     wire.lake(folder, backoff_s=5, write_interval_sec=10)
+    with lakes.knowing(folder):
+        return asyncio.run(_collected(folder, exchange, act))
 
-    async def main():
-        async with exchange:
-            process = lakes.process(
-                *("collect", "--symbols", ",".join(exchange.source.symbols)),
-                *("--ws-url", exchange.ws_url, "--rest-url", exchange.rest_url),
-                *("--config", str(folder)),
-                cwd=lakes.ROOT,
-            )
-            if act:
-                await act(process)
-            output, errors = await asyncio.to_thread(process.communicate)
-            return process.returncode, output, errors
 
-    return asyncio.run(main())
+async def _collected(folder, exchange, act):
+    async with exchange:
+        process = lakes.process(
+            *("collect", "--symbols", ",".join(exchange.source.symbols)),
+            *("--ws-url", exchange.ws_url, "--rest-url", exchange.rest_url),
+            *("--config", str(folder)),
+            cwd=lakes.ROOT,
+        )
+        if act:
+            await act(process)
+        output, errors = await asyncio.to_thread(process.communicate)
+        return process.returncode, output, errors
 
 
 def test_a_lost_connection_is_repaired_while_the_recording_goes_on(tmp_path):
-    source = Market([SYMBOL], 3, duration_s=240, busy=0.3)
+    source = Market([SYMBOL], 3, duration_s=240, busy=0.1)
     exchange = Exchange(source, 12.0, ["drop=at:20s"], stay=True)
     code, output, log = collected(tmp_path / "lake", exchange)
     assert code == 0 and "1 reconnects" in output, log
@@ -62,7 +63,7 @@ def test_a_lost_connection_is_repaired_while_the_recording_goes_on(tmp_path):
 
 
 def test_what_is_due_at_the_end_of_a_recording_is_repaired_before_the_collector_ends(tmp_path):
-    source = Market([SYMBOL], 3, duration_s=120, busy=0.3)
+    source = Market([SYMBOL], 3, duration_s=120, busy=0.1)
     exchange = Exchange(source, 20.0, ["drop=at:100s"], stay=True)
     code, output, log = collected(tmp_path / "lake", exchange)
     assert code == 0 and "1 reconnects" in output, log
@@ -73,7 +74,7 @@ def test_what_is_due_at_the_end_of_a_recording_is_repaired_before_the_collector_
 
 @POSIX
 def test_a_signal_ends_collector_and_repair_within_seconds(tmp_path):
-    source = Market([SYMBOL], 3, duration_s=3600, busy=0.3)
+    source = Market([SYMBOL], 3, duration_s=3600, busy=0.1)
     fault = "rest=calls:1,kind:silent,path:historicalTrades"
     exchange = Exchange(source, 8.0, ["drop=at:20s", fault], stay=True)
     seconds = []
