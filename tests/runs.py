@@ -49,7 +49,7 @@ def beside(exchange) -> Iterator:
 
 
 def market(
-    speed: float, start: datetime = START, faults=(), busy: float = 0.05, **knobs
+    speed: float, start: datetime = START, faults=(), busy: float = 0.2, **knobs
 ) -> Exchange:
     """A replay of a calm market of two symbols that goes on for days; `knobs`: the exchange's."""
     source = Market(("SOLUSDT", "XRPUSDT"), 7, start, 30 * 86_400.0, busy=busy)

@@ -45,7 +45,7 @@ async def _collected(folder, exchange, act):
 
 
 def test_a_lost_connection_is_repaired_while_the_recording_goes_on(tmp_path):
-    source = Market([SYMBOL], 3, duration_s=240, busy=0.1)
+    source = Market([SYMBOL], 3, duration_s=240, busy=0.3)
     exchange = Exchange(source, 12.0, ["drop=at:20s"], stay=True)
     code, output, log = collected(tmp_path / "lake", exchange)
     assert code == 0 and "1 reconnects" in output, log
@@ -63,7 +63,7 @@ def test_a_lost_connection_is_repaired_while_the_recording_goes_on(tmp_path):
 
 
 def test_what_is_due_at_the_end_of_a_recording_is_repaired_before_the_collector_ends(tmp_path):
-    source = Market([SYMBOL], 3, duration_s=120, busy=0.1)
+    source = Market([SYMBOL], 3, duration_s=120, busy=0.3)
     exchange = Exchange(source, 20.0, ["drop=at:100s"], stay=True)
     code, output, log = collected(tmp_path / "lake", exchange)
     assert code == 0 and "1 reconnects" in output, log
@@ -74,7 +74,7 @@ def test_what_is_due_at_the_end_of_a_recording_is_repaired_before_the_collector_
 
 @POSIX
 def test_a_signal_ends_collector_and_repair_within_seconds(tmp_path):
-    source = Market([SYMBOL], 3, duration_s=3600, busy=0.1)
+    source = Market([SYMBOL], 3, duration_s=3600, busy=0.3)
     fault = "rest=calls:1,kind:silent,path:historicalTrades"
     exchange = Exchange(source, 8.0, ["drop=at:20s", fault], stay=True)
     seconds = []

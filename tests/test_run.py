@@ -350,7 +350,7 @@ def test_a_disk_that_is_nearly_full_stops_what_builds_and_nothing_else(tmp_path)
     [(200.0, (), "the recording is over"), (9e4, ("--duration", "200"), "200 s are over")],
 )
 def test_it_ends_by_itself_when_it_is_over(tmp_path, seconds, options, why, start):
-    source = Market(("SOLUSDT", "XRPUSDT"), 7, runs.START, seconds, busy=0.05)
+    source = Market(("SOLUSDT", "XRPUSDT"), 7, runs.START, seconds, busy=0.2)
     with runs.beside(Exchange(source, speed=FAST)) as exchange:
         process = start(runs.lake_of(tmp_path / "lake", exchange), *options)
         output, _ = process.communicate(timeout=120)
