@@ -73,4 +73,3 @@ def _forks() -> Forks:
     forks = Forks(*SLOW, environment=_environment()).__enter__()
     atexit.register(forks.__exit__)
     return forks
-

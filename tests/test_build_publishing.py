@@ -124,6 +124,13 @@ def test_nothing_but_published_files_lies_in_their_folders(two_days):
     assert len(one_a_day) == len(set(one_a_day))
 
 
+def test_published_files_hold_only_encodings_that_every_reader_of_parquet_knows(two_days):
+    paths = [str(path) for _, path in lakes.files(two_days)]
+    query = "select distinct unnest(string_split(encodings, ', ')) from parquet_metadata($1)"
+    used = {encoding for (encoding,) in duckdb.execute(query, [paths]).fetchall()}
+    assert used and used <= {"PLAIN", "PLAIN_DICTIONARY", "RLE", "RLE_DICTIONARY", "BIT_PACKED"}
+
+
 def test_two_builds_at_once_both_succeed_and_publish_the_same(two_days, tmp_path):
     folder = lakes.make(tmp_path / "lake")
     shutil.copytree(two_days / "data" / "raw", folder / "data" / "raw")

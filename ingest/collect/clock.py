@@ -12,8 +12,8 @@ import time
 # The pace of the clock between two frames of a replay at full speed, which has no pace itself.
 FULL_SPEED = 1000.0
 # Real seconds without a frame that mean nothing yet: at full speed every pause of 10 ms to breathe
-# would look like a stall of 10 s.
-BREATH_S = 0.25
+# would look like a stall of 10 s, and a busy machine lets a process wait for half a second.
+BREATH_S = 1.0
 RESTARTED_US = 60_000_000
 
 
