@@ -2,42 +2,48 @@
 lake.connect().sql("from bars_1m")`.
 """
 
-import errno
-import signal
 import sys
-import threading
-import warnings
-from pathlib import Path
 
-import click
+try:
+    import errno
+    import signal
+    import threading
+    import warnings
+    from pathlib import Path
 
-from ingest.backfill.command import backfill
-from ingest.collect.command import collect
-from ingest.derivatives.command import derivatives
-from ingest.macro.command import macro
-from ingest.repair.command import repair
-from replay.command import replay
-from runner.build.command import build
-from runner.completion import completion
-from runner.dashboard.dashboard import dashboard
-from runner.demo import demo
-from runner.describe.command import describe
-from runner.health.status import status
-from runner.init import init
-from runner.lineage.command import lineage
-from runner.models.command import graph, ls
-from runner.query import shell, sql
-from runner.run import supervised as child
-from runner.run.run import run
-from runner.schedule.schedule import schedule
-from runner.seal.command import compact, prune
-from runner.slices.slice import slice_
-from runner.validation.check import check
-from runner.validation.validate import validate
-from runner.why.command import why
+    import click
+
+    from ingest.backfill.command import backfill
+    from ingest.collect.command import collect
+    from ingest.derivatives.command import derivatives
+    from ingest.macro.command import macro
+    from ingest.repair.command import repair
+    from replay.command import replay
+    from runner.build.command import build
+    from runner.completion import completion
+    from runner.dashboard.dashboard import dashboard
+    from runner.demo import demo
+    from runner.describe.command import describe
+    from runner.health.status import status
+    from runner.init import init
+    from runner.lineage.command import lineage
+    from runner.models.command import graph, ls
+    from runner.query import shell, sql
+    from runner.run import supervised as child
+    from runner.run.run import run
+    from runner.schedule.schedule import schedule
+    from runner.seal.command import compact, prune
+    from runner.slices.slice import slice_
+    from runner.validation.check import check
+    from runner.validation.validate import validate
+    from runner.why.command import why
+except KeyboardInterrupt:  # Ctrl+C before a command begins
+    sys.exit(130)
 
 FULL = "the disk is full: make room, then run the same command again; what it wrote is whole"
 STOPPED = "stopped before it was done; what it wrote is whole, the same command does the rest"
+STOPPED_READING = "stopped before the answer was there"
+READING = {cmd.name for cmd in (status, validate, check, ls, graph, describe, lineage, why, sql)}
 
 
 class Commands(click.Group):
@@ -51,7 +57,7 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            raise click.ClickException(STOPPED) from None
+            raise _stopped(ctx) from None
         except BrokenPipeError:  # `lake sql … | head`: the reader has enough
             sys.stdout = None
             raise click.exceptions.Exit(0) from None
@@ -59,13 +65,18 @@ class Commands(click.Group):
             if ctx.params.get("debug"):
                 raise
             if str(error) == "Query interrupted":  # how DuckDB reports Ctrl+C
-                raise click.ClickException(STOPPED) from None
+                raise _stopped(ctx) from None
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise click.ClickException(FULL) from None
             text = " ".join(str(error).split()) or type(error).__name__
             raise click.ClickException(f"{text} (`lake --debug …` shows where)") from error
         finally:
             child.finish()
+
+
+def _stopped(ctx: click.Context) -> click.ClickException:
+    """What Ctrl+C left of a command."""
+    return click.ClickException(STOPPED_READING if ctx.invoked_subcommand in READING else STOPPED)
 
 
 def _as_ctrl_c(number: int, frame: object) -> None:

@@ -11,9 +11,17 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
+from runner.stoppable import stoppable
+
 NUMBERS = ("DECIMAL", "DOUBLE", "FLOAT", "BIGINT", "INTEGER", "HUGEINT", "UBIGINT")
 ROWS_SHOWN = 200
 ROWS_AT_ONCE = 10_000
+# Names of columns that tell less than others where they say the same in every row.
+KEYS = ("exchange", "symbol", "day")
+# The name of the column that goes last: whether a row can be trusted.
+VERDICT = "verdict"
+# Between columns of a table that cannot show all.
+GAP = 2
 
 
 class Answer:
@@ -34,10 +42,16 @@ class Answer:
 
     def begin(self) -> None:
         """Make the first piece, which holds rows already; duckdb.Error where that fails."""
-        self.first = list(islice(self.pieces, 1))
+        self.first = self._next()
 
     def __iter__(self) -> Iterator[str]:
-        return chain(self.first, self.pieces)
+        yield from self.first
+        while piece := self._next():
+            yield from piece
+
+    def _next(self) -> list[str]:
+        """The next piece, or none."""
+        return stoppable(self.con, lambda: list(islice(self.pieces, 1)))
 
     def _pieces(self) -> Iterator[str]:
         relation = self.con.sql(self.query)
@@ -84,56 +98,87 @@ def _csv_line(values: tuple | list) -> str:
 def table(
     names: list[str], types: list[str], batches: Iterable[list[tuple]], width: int | None = None
 ) -> str:
-    """A table as wide as its values, or `width`: then columns in its middle are left out. What is
-    cut says so.
-    """
+    """A table as wide as its values, or `width`: then columns are left out. What is cut says so."""
     rows = list(islice(chain.from_iterable(batches), ROWS_SHOWN + 1))
     shown = [["" if value is None else value for value in row] for row in rows[:ROWS_SHOWN]]
-    wide = [max(map(cell_len, column)) for column in zip(names, *shown, strict=True)]
-    gap, left, right = _fitting(wide, width)
-    dots = [None] if left + right < len(names) else []
-    kept = [*range(left), *dots, *range(len(names) - right, len(names))]
+    columns = list(zip(names, *shown, strict=True))
+    wide = [max(map(cell_len, column)) for column in columns]
+    gap, kept = _fitting(wide, width, _going(columns))
     padding = (0, gap >= 2, 0, gap >= 3)
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=padding)
     for number in kept:
-        is_number = number is not None and types[number].startswith(NUMBERS)
-        name = "…" if number is None else names[number]
-        drawn.add_column(name, justify="right" if is_number else "left", no_wrap=True)
+        is_number = types[number].startswith(NUMBERS)
+        justify = "right" if is_number else "left"
+        drawn.add_column(names[number], justify=justify, no_wrap=True)
     for row in shown:
-        drawn.add_row(*("…" if number is None else row[number] for number in kept))
+        drawn.add_row(*(row[number] for number in kept))
     # wide enough for anything: a terminal wraps better than cells do
     console = Console(file=io.StringIO(), width=10_000, markup=False, emoji=False, highlight=False)
     console.print(drawn)
     text = "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
-    return text + "".join(_cuts(len(rows), left + right, len(names)))
+    left_out = [name for number, name in enumerate(names) if number not in kept]
+    return text + "".join(_cuts(len(rows), left_out, width))
 
 
-def _cuts(rows: int, columns: int, all_columns: int) -> Iterator[str]:
+def _cuts(rows: int, left_out: list[str], width: int | None) -> Iterator[str]:
     """What a table does not show, and how to see it."""
     if rows > ROWS_SHOWN:
         yield f"… more than these {ROWS_SHOWN} rows (--format csv shows all)\n"
-    if columns < all_columns:
-        some = f"{columns} of {all_columns} columns"
-        yield f"… {some}: name those that you want (--format csv shows all)\n"
+    if left_out:
+        yield _named(left_out, "(--format csv shows all)", width) + "\n"
 
 
-def _fitting(wide: list[int], width: int | None) -> tuple[int, int, int]:
-    """The gap between columns, and how many of the left and of the right end fit: all of them if a
-    narrower gap does it, else those beside a column of dots.
+def _named(left_out: list[str], how: str, width: int) -> str:
+    """The columns that are left out, as many of them by name as a line holds.
 
-    >>> _fitting([10, 10, 10], 36), _fitting([10, 10, 10], 32), _fitting([10] * 9, None)
-    ((3, 3, 0), (1, 3, 0), (3, 9, 0))
-    >>> _fitting([10] * 9, 80), _fitting([90, 10], 80)
-    ((3, 3, 3), (3, 1, 0))
+    >>> _named(["day", "vwap", "spread"], "(all: csv)", 45)
+    '… without day, vwap, spread (all: csv)'
+    >>> _named(["day", "vwap", "spread"], "(all: csv)", 37)
+    '… without day and 2 more (all: csv)'
     """
+    line = f"… without {', '.join(left_out)} {how}"
+    for known in range(len(left_out) - 1, 0, -1):
+        if cell_len(line) <= width:
+            break
+        some = ", ".join(left_out[:known])
+        line = f"… without {some} and {len(left_out) - known} more {how}"
+    return line
+
+
+def _going(columns: list[tuple]) -> list[int]:
+    """The columns, each its name and its values, in the order in which they are left out.
+
+    >>> _going([("day", 1, 1), ("symbol", 1, 2), ("verdict", 3, 3), ("count", 3, 3)])
+    [0, 3, 1, 2]
+    >>> _going([("day", 1), ("symbol", 1)])
+    [1, 0]
+    """
+
+    def rank(number: int) -> tuple[bool, bool, int]:
+        name, *values = columns[number]
+        is_same = name in KEYS and len(values) > 1 and len(set(values)) == 1
+        return not is_same, name == VERDICT, number if is_same else -number
+
+    return sorted(range(len(columns)), key=rank)
+
+
+def _fitting(wide: list[int], width: int | None, going: list[int]) -> tuple[int, list[int]]:
+    """The gap between columns, and which fit: all of them if a narrower gap does it, else those
+    that are left when others have gone.
+
+    >>> _fitting([10] * 3, 36, [2, 1, 0]), _fitting([10] * 3, 32, [2, 1, 0])
+    ((3, [0, 1, 2]), (1, [0, 1, 2]))
+    >>> _fitting([10] * 4, None, [3, 2, 1, 0]), _fitting([10] * 4, 40, [0, 3, 2, 1])
+    ((3, [0, 1, 2, 3]), (2, [1, 2, 3]))
+    >>> _fitting([90, 10], 80, [1, 0])
+    (2, [0])
+    """
+    kept = list(range(len(wide)))
     for gap in (3, 2, 1):
         if width is None or sum(wide) + gap * (len(wide) - 1) <= width:
-            return gap, len(wide), 0
-    gap, left, right, used = 3, 1, 0, wide[0] + 3 + 1
-    while left + right < len(wide) - 1:
-        is_left = left <= right
-        used += gap + (wide[left] if is_left else wide[len(wide) - 1 - right])
-        if used > width:
+            return gap, kept
+    for number in going[:-1]:
+        if sum(wide[one] + GAP for one in kept) - GAP <= width:
             break
-        left, right = left + is_left, right + (not is_left)
-    return gap, left, right
+        kept.remove(number)
+    return GAP, kept

@@ -10,6 +10,7 @@ import duckdb
 from runner.build.stage import sql_error
 from runner.models import sql_files
 from runner.models.models import Models
+from runner.stoppable import stoppable
 
 # DuckDB opens a Parquet file twice: where a build replaces it in between, a read may fail, though
 # never be wrong, and is done once more.
@@ -59,7 +60,7 @@ def again(ask: Callable[[], Answer]) -> Answer:
 
 def read(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple]:
     """The rows of a query; asked again where a build replaces a file at that moment."""
-    return again(lambda: con.execute(sql).fetchall())
+    return again(lambda: stoppable(con, lambda: con.execute(sql).fetchall()))
 
 
 def ask(

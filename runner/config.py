@@ -131,6 +131,8 @@ def _find(path: Path | None) -> Path:
             "or name one with --config"
         )
     file = _plain(Path("config.yml" if path is None else path))
+    if file.name == "lake.db":
+        file = file.parent
     if path is not None and file.is_dir():
         file /= "config.yml"
     if not file.exists():

@@ -82,8 +82,8 @@ def _give(folder: Path) -> None:
     finally:
         exchange.kill()
         exchange.communicate()
-    query = f"lake sql \"from bars_1m where symbol = 'SOLUSDT'\" --config {shown(folder)}"
-    _show(lake, f"8  A query: {query}", "minutes")
+    query = _sql("minutes").splitlines()[-1]
+    _show(lake, f'8  lake sql "{query}" --config {shown(folder)}', "minutes")
     _show(lake, "   What else there is, by its newest value", "others")
     written = _validate(lake, folder)
     click.echo(
@@ -173,11 +173,11 @@ def _fetch_others(lake: "Lake", rest_url: str) -> None:
 def _show(lake: "Lake", title: str, question: str) -> None:
     """What the lake answers to a question."""
     from runner import catalog
-    from runner.answer import printed
+    from runner.answer import Answer
 
     click.echo(f"\n{title}\n")
     with catalog.connect(lake) as con:
-        for text in printed(con, _sql(question), "table"):
+        for text in Answer(con, _sql(question), "table", WIDTH - 3):
             click.echo("".join(f"   {line}\n" for line in text.splitlines()), nl=False)
 
 

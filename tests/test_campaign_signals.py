@@ -171,9 +171,36 @@ def test_a_replay_that_is_stopped_says_so(tmp_path, number):
     assert code == 0 and "Stopped." in output
 
 
-@pytest.mark.soak
-def test_a_query_that_is_stopped_ends_at_once(two_days, tmp_path):
-    query = "select sum(hash(a.range, b.range)) from range(1000000) as a, range(1000000) as b"
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_query_that_is_stopped_ends_at_once(two_days, tmp_path, number):
+    began = tmp_path / "began.csv"  # opened as the query begins, long before its first row
+    query = f"""copy (select count(*) from range(100000000000) t(a), range(100) s(b)
+        where a % 7 = b) to '{began.as_posix()}' (use_tmp_file false)"""
     process = started("sql", query, "--config", str(two_days), cwd=tmp_path)
-    code, output = stopped(process, signal.SIGTERM, 2.5)
-    assert code == 1 and "stopped before it was done" in output, output
+    while not began.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    code, output = stopped(process, number, 0.1)
+    assert code == 1 and output == "Error: stopped before the answer was there\n"
+
+
+@pytest.mark.parametrize("module", ["click", "runner.demo"])
+def test_ctrl_c_while_a_command_still_loads_ends_it_without_a_word(tmp_path, module):
+    as_it_loads = f"""
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Stop:
+    def find_spec(name, path, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Stop)
+import lake
+lake.cli(["--version"])"""
+    done = subprocess.run(
+        [sys.executable, "-c", as_it_loads],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(lakes.ROOT)},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

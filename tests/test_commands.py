@@ -183,21 +183,26 @@ def test_sql_gives_all_rows_as_csv_and_says_how_many_a_table_leaves_out(two_days
     assert "more than these 200 rows" in lakes.run(two_days, "sql", query).output
 
 
-def test_a_table_wider_than_the_terminal_leaves_out_columns_in_its_middle_and_says_so(two_days):
+def test_a_table_wider_than_the_terminal_leaves_out_what_tells_least_and_says_what(two_days):
+    prices = ["window_start", "open", "high", "low", "close"]
     with lake.connect(two_days) as con:
-        for width in (70, 80, 120):
-            text = "".join(Answer(con, "from bars_1s limit 3", "table", width))
-            lines = text.splitlines()
-            assert max(map(len, lines)) <= width
-            shown = [name for name in lines[0].split() if name != "…"]
-            assert shown[0] == "exchange" and shown[-1] == "state" and "…" in lines[0].split()
-            told = f"… {len(shown)} of 20 columns: name those that you want"
-            assert lines[-1].startswith(told)
+        for query, shown, gone in (
+            ("from bars_1s limit 3", prices, "exchange, symbol, day"),
+            ("from bars_1m where symbol = 'SOLUSDT'", prices, "exchange, symbol"),
+            ("from bars_1m order by window_start", ["symbol", *prices], "exchange"),
+            ("from tape", ["symbol", "count", "missing", "verdict"], "exchange"),
+        ):
+            lines = "".join(Answer(con, query, "table", 80)).splitlines()
+            assert max(map(len, lines)) <= 80
+            assert set(shown) <= set(lines[0].split()), lines[0]
+            assert lines[-1].startswith(f"… without {gone}") and "csv shows all)" in lines[-1]
         tight = "".join(Answer(con, "from latest_price", "table", 80))
         whole = "".join(Answer(con, "from bars_1s limit 3", "table"))
+        csv_text = "".join(Answer(con, "from bars_1m limit 3", "csv", 80))
         narrow = "".join(Answer(con, "select symbol, close from bars_1s limit 3", "table", 80))
     assert " price " in tight and max(map(len, tight.splitlines())) <= 80 and "…" not in tight
-    assert "vwap" in whole and "columns" not in whole and "…" not in narrow
+    assert "vwap" in whole and "…" not in whole + narrow + csv_text
+    assert csv_text.startswith("exchange,symbol,day,window_start,open,")
 
 
 def test_sql_refuses_a_bad_query_with_the_engines_message(two_days):
@@ -237,7 +242,7 @@ def test_the_shell_command_before_the_first_build_says_so(lake_folder):
 def test_a_lake_elsewhere_is_named_by_its_folder_or_its_file(two_days, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     query = "select count(*) from trades"
-    for place in (two_days, two_days / "config.yml"):
+    for place in (two_days, two_days / "config.yml", two_days / "lake.db"):
         assert "188" in lakes.run(place, "sql", query).output
 
 

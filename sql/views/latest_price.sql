@@ -11,3 +11,4 @@ select
 from {{ newest('bars_1s') }}
 where close is not null
 group by all
+order by exchange, symbol
