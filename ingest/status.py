@@ -27,7 +27,8 @@ class Status(msgspec.Struct, frozen=True):
     """A collector as it was at `now_us`, or by the machine's clock at `written_us`.
 
     `speed`: of a replay, None live, 0.0 = as fast as it is read; `connections`: on which data has
-    come; `parts`: raw files begun; `refusing`: the disk takes no lines; `ended`: why, once it has.
+    come; `parts`: raw files begun; `refusing`: the disk takes no lines; `ended`: why, once it has;
+    `trouble`: why there is no connection, where the last try failed.
     """
 
     pid: int
@@ -46,6 +47,7 @@ class Status(msgspec.Struct, frozen=True):
     clock_offset_us: int | None
     symbols: dict[str, Symbol]
     ended: str | None = None
+    trouble: str | None = None
 
 
 def file(base: Path) -> Path:

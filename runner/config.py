@@ -113,7 +113,8 @@ def in_force(lake: Lake, *sections: str) -> list[str]:
     lines = [f"{mode}lake {lake.file}, data in {lake.base}"]
     tree = msgspec.to_builtins(lake.config)
     for section in sections:
-        values = _flat(_at(tree, section), section)
+        flat = _flat(_at(tree, section), section)
+        values = {key: text for key, text in flat.items() if text}
         shown = [f"{key.removeprefix(section + '.')} {text}" for key, text in values.items()]
         told = [
             f"{text} ({lake.origins[key]})" if key in lake.origins else text

@@ -10,7 +10,10 @@ import click
 import pytest
 import wire
 from loguru import logger
+from websockets.asyncio.server import serve
 from wire import Wire, collect, events, frame, ids, kline, lake, quote, rows, trade
+
+from ingest import status
 
 KEYS = ["symbol", "ts_event", "ts_recv", "price", "qty", "side", "bid", "ask", "stream"]
 
@@ -365,3 +368,36 @@ def test_a_second_collector_is_refused(tmp_path):
 
     assert asyncio.run(main()).reconnects == 0
     assert wire.ids(lake(tmp_path / "lake")) == []
+
+
+@pytest.mark.parametrize(("code", "is_blocked"), [(451, True), (503, False)])
+def test_why_there_is_no_connection_stands_in_the_status_until_there_is_one(
+    tmp_path, code, is_blocked
+):
+    here = lake(tmp_path / "lake")
+    tries: list[int] = []
+
+    async def turn_down(connection, request):
+        tries.append(code)
+        is_over = len(tries) > 3 and not is_blocked
+        return None if is_over else connection.respond(code, "no")
+
+    async def stay(socket):
+        await socket.wait_closed()
+
+    async def main():
+        async with (
+            Wire(None) as exchange,
+            serve(stay, "127.0.0.1", 0, process_request=turn_down) as it,
+        ):
+            address = f"ws://127.0.0.1:{it.sockets[0].getsockname()[1]}"
+            await collect(here, exchange, 1.0, ws_url=address)
+        return address
+
+    address = asyncio.run(main())
+    trouble = status.read(here.base).trouble
+    if not is_blocked:
+        assert len(tries) == 4 and trouble is None
+        return
+    assert trouble.startswith(f"cannot connect to {address}") and "HTTP 451" in trouble
+    assert "wss://data-stream.binance.vision has the same market data" in trouble

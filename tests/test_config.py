@@ -112,6 +112,7 @@ def test_flags_go_before_testing_before_the_file_before_the_shipped_defaults(lak
     assert "schedule_minutes 2 (testing)" in lines[1]
     assert "parquet_compression zstd (config.yml)" in lines[1]
     assert "schedule_minutes 4 (--macro-interval-min)" in lines[2]
+    assert "url" not in lines[2]  # an empty value says nothing
     assert "symbols SOLUSDT,BTCUSDT (--symbols)" in lines[3]
     assert lines[4] == "repair: max_ids_per_hole 500000"
 

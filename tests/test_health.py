@@ -11,6 +11,7 @@ import lakes
 import msgspec
 import pytest
 from lakes import DAY, NOON
+from live_market import log_lines
 from raw_lines import SECOND_US, session
 
 from ingest import status
@@ -23,6 +24,7 @@ from runner.health.health import DEGRADED, ERROR, HEALTHY
 from runner.health.judge import Seen, collector_status, judged
 from runner.run.clock import SourceClock
 from runner.run.jobs import Job, Kind
+from runner.run.supervise import Supervisor
 
 WELL = Seen(is_running=True, told_s=1.0, up_s=500.0, silent_s=0.4, has_data=True, limit_s=60.0)
 CONFIG = "exchanges: [{name: binance, symbols: [SOLUSDT, XRPUSDT]}]\n"
@@ -66,6 +68,16 @@ def test_a_lake_in_which_all_is_well_is_healthy(lake):
         ({"is_running": False, "error": "no"}, ERROR, "error", "the collector is not running (no)"),
         ({"is_refused": True}, ERROR, "running", "the disk takes no raw lines"),
         ({"has_data": False}, DEGRADED, "connecting", "the collector is connecting since 500 s"),
+        (
+            {"has_data": False, "trouble": "cannot connect to wss://x: no"},
+            *(DEGRADED, "connecting"),
+            "the collector is connecting since 500 s: cannot connect to wss://x: no",
+        ),
+        (
+            {"silent_s": 121.0, "trouble": "cannot connect to wss://x: no"},
+            *(ERROR, "silent"),
+            "nothing arrives for 121 s: none has come yet; cannot connect to wss://x: no",
+        ),
         ({"silent": {"XRPUSDT": 70.0}}, DEGRADED, "running", "1 symbol silent: XRPUSDT for 70 s"),
     ],
 )
@@ -163,6 +175,32 @@ def test_a_collector_that_hangs_is_not_healthy_whatever_it_said_last(lake):
     status.write(lake.base, told(written_us=machine_us() - 30 * SECOND_US))
     verdict, reasons = judged(lake, record(lake), feed_of(lake).seen())
     assert verdict == ERROR and "does not answer for 30 s" in reasons[0]
+
+
+def test_why_there_is_no_connection_is_the_collectors_last_error(lake):
+    none = {name: Symbol(0, 0, 0) for name in ("SOLUSDT", "XRPUSDT")}
+    status.write(lake.base, told(symbols=none, trouble="cannot connect to wss://x: no"))
+    feed = feed_of(lake)
+    assert feed.collector({}, is_over=False).last_error == "cannot connect to wss://x: no"
+    assert feed.seen().trouble == "cannot connect to wss://x: no"
+
+
+def test_the_first_seconds_of_connecting_are_no_flaw_to_tell_but_their_cause_is(lake):
+    none = {name: Symbol(0, 0, 0) for name in ("SOLUSDT", "XRPUSDT")}
+    now_us = machine_us()
+    run = Supervisor(lake)
+    run.jobs["collector"].child = OneChild(lake)
+    with log_lines("WARNING") as lines:
+        status.write(lake.base, told(symbols=none, started_us=now_us))
+        run.feed.look()
+        run.tell()
+        assert not lines and health.read(lake).status == DEGRADED
+        status.write(lake.base, told(symbols=none, started_us=now_us, trouble="cannot: no"))
+        run.feed.look()
+        run.tell()
+        run.tell()
+    assert lines == ["DEGRADED: the collector is connecting since 500 s: cannot: no"]
+    assert health.read(lake).collector.last_error == "cannot: no"
 
 
 def test_a_symbol_that_never_came_is_named_once_others_had_time(lake):

@@ -351,3 +351,15 @@ def test_a_failure_is_told_again_after_an_hour_only(folder, monkeypatch):
         monkeypatch.setattr(jobs, "TELL_AGAIN_S", 0.0)
         ended(plan, "transformer", clock, code=1)
     assert lines == ["transformer failed: x; it is tried again"] * 2
+
+
+@pytest.mark.parametrize("join", [", then", ";"])
+def test_what_is_tried_again_by_itself_is_not_asked_to_be_run_again(folder, join):
+    plan, clock = plan_of(folder, NOON)
+    job = plan.jobs["macro_minute"]
+    job.start_us = clock.at_us
+    said = f"no usable answer: look at the network{join} run the same command again"
+    with log_lines("WARNING") as lines:
+        job._failed(Ended(1, said))
+    told = "no usable answer: look at the network"
+    assert job.error == told and lines == [f"macro_minute failed: {told}; it is tried again"]

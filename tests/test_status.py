@@ -114,3 +114,28 @@ def test_a_test_lake_has_a_status_of_its_own(folder):
     beat(folder)
     code, text = asked(folder, "--testing")
     assert code == 3 and "MODE: TEST" in text and "Nothing was ever collected" in text
+
+
+def test_a_long_error_is_a_wrapped_line_and_no_table_is_wider_than_the_terminal(folder):
+    long = "https://an.example/with/a/long/path gave no usable answer " + "because of it " * 12
+    found = beat(folder, DEGRADED, others=[f"repair fails: {long}"])
+    moment = found.ts_utc
+    for name in (*report.JOBS, "collector"):
+        job = getattr(found, name)
+        job.status, job.last_error = "waiting", long
+        if name != "collector":
+            job.runs, job.next_run, job.last_run_end = 1440, moment, moment
+    page = report.markdown(load(folder), found)
+    assert max(map(len, page.splitlines())) <= 80
+    joined = " ".join(page.split())
+    assert joined.count(f"- last error: {long.strip()}") == 3  # collector, macro, transformer
+    assert joined.count(f", last error: {long.strip()}") == len(report.JOBS) - 2
+
+
+def test_where_lake_run_never_ran_empty_tables_are_left_out(folder):
+    page = lakes.run(folder, "status").output
+    assert "|" not in page and "`lake run` has not run in this lake yet" in page
+    status.write(load(folder).base, told(ended="SIGINT", trouble="cannot connect to wss://x: no"))
+    page = lakes.run(folder, "status").output
+    assert "## Collector" in page and "- last error: cannot connect to wss://x: no" in page
+    assert "## Next Runs" not in page and "Not counted yet" not in page

@@ -232,4 +232,5 @@ class _Run:
                 for name, meter in meters.items()
             },
             ended=ended,
+            trouble=made.trouble,
         )

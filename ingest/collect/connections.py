@@ -13,7 +13,7 @@ from ingest.collect.calm import Calm
 from ingest.collect.drops import Drops
 from ingest.collect.feed import Desk, Feed
 from ingest.collect.frames import Socket
-from ingest.collect.link import Link
+from ingest.collect.link import Link, why_not
 from ingest.collect.offset import Offset
 from ingest.collect.plan import Plan
 from ingest.collect.pulse import Stall, Watch
@@ -37,7 +37,8 @@ class Connections:
     """Keeps one connection alive, two during a roll-over.
 
     `finished`: a recording came to its end, or a task failed with `failure`. `on_reconnect`: called
-    with the id of each connection that follows a lost one, once it is settled.
+    with the id of each connection that follows a lost one, once it is settled; `trouble`: why the
+    last try to connect failed, None once one did not.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Connections:
     ) -> None:
         self.finished = asyncio.Event()
         self.failure: BaseException | None = None
+        self.trouble: str | None = None
         self.on_reconnect: Callable[[int], None] | None = None
         self.reconnects = self.dropped = 0
         self._plan, self._desk, self._log = plan, desk, log
@@ -144,6 +146,7 @@ class Connections:
         conn = self._clock.connection_id()
         self._log.note("connected", conn, detail=self._plan.wss_url)
         self._made += 1
+        self.trouble = None
         self.reconnects += self._made > 1 and not planned
         self._calm.say("INFO", "connected to {} ({})", self._plan.wss_url, conn)
         drops = Drops(conn, self._log)
@@ -241,5 +244,6 @@ class Connections:
         if isinstance(error, InvalidStatus):
             asked = error.response.headers.get("Retry-After", "")
             self._backoff.at_least(float(asked) if asked.isdigit() else 0.0)
-        self._calm.say("WARNING", "cannot connect to {}: {}", self._plan.wss_url, error)
+        self.trouble = why_not(self._plan.wss_url, error)
+        self._calm.say("WARNING", "{}", self.trouble)
         return None

@@ -4,7 +4,7 @@ alive."""
 import asyncio
 from collections.abc import Callable
 
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.protocol import State
 
 from ingest import binance
@@ -33,6 +33,8 @@ SPARE_S = 0.01
 LATE_S = 0.1
 # A connection keeps its clock; one that is this far from the machine's is replaced.
 CLOCK_SET_S = 1.0
+# Market data only, from where the exchange itself serves some countries nothing.
+MIRROR = "wss://data-stream.binance.vision"
 
 
 class Link:
@@ -176,3 +178,16 @@ class Link:
                 on_stall(stall)
                 self.stalled = True
                 self.due.set()
+
+
+def why_not(address: str, error: Exception) -> str:
+    """Why there is no connection to an address, and from where the same data comes."""
+    why = " ".join(str(error).split()) or type(error).__name__
+    sentence = f"cannot connect to {address}: {why}"
+    is_blocked = isinstance(error, InvalidStatus) and error.response.status_code in (403, 451)
+    if not is_blocked or address.startswith(MIRROR):
+        return sentence
+    return (
+        f"{sentence}; it does not serve this machine's address: {MIRROR} has the same market data,"
+        " give it as wss_url"
+    )

@@ -77,6 +77,7 @@ class Feed:
             is_refused=bool(is_telling and self.status.refusing),
             next_try_s=max(0.0, ((job.due_us or now_us) - self._clock.now_us()) / 1e6),
             error=job.error,
+            trouble=self.status.trouble if is_telling else None,
             silent={name: silence for name, silence in silences.items() if silence > limit_s},
         )
 
@@ -95,6 +96,6 @@ class Feed:
             dropped=counts["dropped"],
             clock_offset_ms=None if offset_us is None else offset_us / 1000,
             restarts=self.restarts,
-            last_error=self._job.error,
+            last_error=self._job.error or (told.trouble if told and not is_over else None),
             symbols={name: iso(us) if us else None for name, us in self._seen.items()},
         )

@@ -24,7 +24,7 @@ class Seen:
 
     `told_s`: real ones since it last told of itself, None = it has just been started; `up_s`: real
     ones since it was started; `silent_s`: since the last message, or since the start where none
-    came; `silent`: symbols beyond `limit_s`.
+    came; `silent`: symbols beyond `limit_s`; `trouble`: why the last try to connect failed.
     """
 
     is_running: bool
@@ -36,6 +36,7 @@ class Seen:
     is_refused: bool = False
     next_try_s: float = 0.0
     error: str | None = None
+    trouble: str | None = None
     silent: dict[str, float] = field(default_factory=dict)
 
 
@@ -73,12 +74,14 @@ def _errors(lake: Lake, health: Health, seen: Seen):
     elif seen.silent_s > seen.limit_s:
         last = health.collector.last_seen_ts
         since = f"the last message came at {last}" if last else "none has come yet"
-        yield f"nothing arrives for {seen.silent_s:.0f} s: {since}; see logs/collector.log"
+        why = seen.trouble or "see logs/collector.log"
+        yield f"nothing arrives for {seen.silent_s:.0f} s: {since}; {why}"
 
 
 def _of_capture(lake: Lake, health: Health, seen: Seen):
     if seen.is_running and not seen.has_data and seen.silent_s <= seen.limit_s:
-        yield f"the collector is connecting since {seen.up_s:.0f} s: nothing has arrived yet"
+        why = seen.trouble or "nothing has arrived yet"
+        yield f"the collector is connecting since {seen.up_s:.0f} s: {why}"
     if 0 < len(seen.silent) < len(health.collector.symbols):
         longest = sorted(seen.silent, key=seen.silent.get, reverse=True)[:SYMBOLS_NAMED]
         named = ", ".join(f"{name} for {seen.silent[name]:.0f} s" for name in longest)

@@ -95,6 +95,7 @@ def _seen(lake: Lake, told: Status) -> Seen:
         has_data=bool(newest_us),
         limit_s=limit_s,
         is_refused=told.refusing,
+        trouble=told.trouble,
         silent={name: silence for name, silence in silences.items() if silence > limit_s},
     )
 
@@ -110,6 +111,7 @@ def _collector(lake: Lake, told: Status, state: str) -> Collector:
         rejected=told.rejected,
         dropped=told.dropped,
         clock_offset_ms=None if offset_us is None else offset_us / 1000,
+        last_error=told.trouble,
         symbols={
             name: iso(one.seen_us) if one.seen_us else None for name, one in told.symbols.items()
         },

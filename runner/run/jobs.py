@@ -1,5 +1,6 @@
 """A job of `lake run`: a command that is due again and again, one at a time."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ LEAST_RETRY_S = 1.0
 END_S = 9.0
 TELL_AGAIN_S = 3600.0
 STEADY_S = 60.0
+# What a command says to those who call it; a job is tried again by itself.
+BY_HAND = re.compile(r"[,;] (?:then )?run the same command again\b")
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ class Job:
         self.on_end(ended, True)
 
     def _failed(self, ended: Ended) -> None:
-        said = ended.said
+        said = BY_HAND.sub("", ended.said)
         if self._limited:
             said = f"it was ended after {self.kind.limit_s:g} s, its limit"
         self.wanted_us = None

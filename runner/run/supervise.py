@@ -23,6 +23,8 @@ HEARTBEAT_S, LEAST_HEARTBEAT_S = 15.0, 1.0
 LOOK_S = 1.0
 # Real seconds without a word of the collector after which the other jobs begin all the same.
 PATIENCE_S = 60.0
+# Real seconds in which a first connection may be made before that counts as a flaw to tell.
+CONNECTING_S = 10.0
 OVER = "the recording is over"
 
 
@@ -44,7 +46,8 @@ class Supervisor:
         self._begun_as: str | None = None
         self._calm = Calm()
         self._looked = self._written = float("-inf")
-        self._judged = ""
+        # The status, and whether a cause is known for which nothing comes: now, and as last told.
+        self._judged = self._told = ("", False)
 
     def stop(self, why: str) -> None:
         """End in order; called twice, at once."""
@@ -136,14 +139,22 @@ class Supervisor:
     def tell(self) -> None:
         """Write the heartbeat when it is time, or when something has changed."""
         found = record.record(self)
+        has_cause = found.collector.status == "connecting" and bool(found.collector.last_error)
+        judged = found.status, has_cause
         every_s = min(self.clock.real_s(health.PERIOD_S, LEAST_HEARTBEAT_S), HEARTBEAT_S)
-        is_due = time.monotonic() - self._written >= every_s
-        if found.status != self._judged or is_due:
+        if judged != self._judged or time.monotonic() - self._written >= every_s:
             self._write(found)
-        if found.status != self._judged:
+        self._judged = judged
+        if judged != self._told and not self._is_beginning(found):
             level = "INFO" if found.status == health.HEALTHY else "WARNING"
             self._calm.say(level, "{}: {}", found.status, found.reason)
-            self._judged = found.status
+            self._told = judged
+
+    def _is_beginning(self, found: health.Health) -> bool:
+        """Whether all that is wrong may be that the first connection is still under way."""
+        collector, passed_s = found.collector, time.monotonic() - self._began
+        is_waiting = collector.status == "connecting" and collector.last_error is None
+        return is_waiting and found.status == health.DEGRADED and passed_s < CONNECTING_S
 
     def _write(self, found: health.Health) -> None:
         self._written = time.monotonic()
