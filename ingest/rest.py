@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loguru import logger
@@ -66,13 +67,23 @@ async def _read_clock(host: Host, path: str, **patience) -> Reading:
     except (KeyError, TypeError, ValueError):
         why = f"answered {answer.status} and no time"
         raise Unreachable(f"{host.url}{path} {why}: is this the exchange's address?", why) from None
-    if said := answer.headers.get("X-Lake-Replay"):
-        if not (match := REPLAY.match(said)):
-            why = f"a replay whose clock cannot be read: {said[:100]}"
-            raise Unreachable(f"{host.url}{path}: {why}", why)
-        recv_us = int(match[2])
-        return Reading(theirs_us - recv_us, trip_us, match[1], recv_us)
+    if replay := replay_of(f"{host.url}{path}", answer.headers):
+        recv_us, speed = replay
+        return Reading(theirs_us - recv_us, trip_us, speed, recv_us)
     return Reading(theirs_us - (answer.sent_us + trip_us // 2), trip_us)
+
+
+def replay_of(url: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
+    """Where a replay's clock stands, in µs, and its speed, a number or "max"; None: no replay.
+
+    Unreachable when what `url` answered cannot be read.
+    """
+    if (said := headers.get("X-Lake-Replay")) is None:
+        return None
+    if not (match := REPLAY.match(said)):
+        why = f"a replay whose clock cannot be read: {said[:100]}"
+        raise Unreachable(f"{url}: {why}", why)
+    return int(match[2]), match[1]
 
 
 def _micros(value: object) -> int:

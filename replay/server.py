@@ -194,6 +194,7 @@ class Exchange:
         self._count += 1
         websocket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
         websocket.headers["x-mbx-uuid"] = f"replay-{self._count}"
+        websocket.headers.update(self.clock.header(self.clock.now_us()))
         await websocket.prepare(request)
         milliseconds = request.query.get("timeUnit", "").upper() != "MICROSECOND"
         connection = Connection(request, wishes, milliseconds, rules, self.clock, self.delivered)

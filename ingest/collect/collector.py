@@ -21,7 +21,8 @@ from ingest.collect.connections import Connections
 from ingest.collect.feed import Desk
 from ingest.collect.journal import Journal
 from ingest.collect.meter import Meter
-from ingest.collect.plan import Plan, check_symbols, mode_of, plan
+from ingest.collect.mode import mode_of
+from ingest.collect.plan import Plan, check_symbols, plan
 from ingest.collect.recover import recover_held
 from ingest.collect.sessions import SessionLog
 from ingest.collect.summary import Summary, summary_of

@@ -233,8 +233,9 @@ class Connections:
 
     async def _wait(self) -> None:
         wait_s = next(self._backoff)
-        speed = self._clock.speed or 1.0
-        self._calm.say("INFO", "connecting again in {:.0f} s", wait_s * speed)
+        seconds = wait_s * (self._clock.speed or 1.0)
+        whose = " of the replay's clock" if self._clock.replay else ""
+        self._calm.say("INFO", "connecting again in {:.0f} s{}", seconds, whose)
         await asyncio.sleep(wait_s)
 
     def _connect_failed(self, error: Exception) -> Exception | None:

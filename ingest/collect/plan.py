@@ -8,7 +8,6 @@ from loguru import logger
 from ingest import rest
 from ingest.binance import STREAMS, STREAMS_PER_CONNECTION
 from ingest.collect import sessions
-from ingest.collect.clock import Clock
 from ingest.http import Host, NoAnswer
 from runner.config import Lake
 
@@ -39,20 +38,6 @@ def plan(
             f"{len(chosen)} symbols are more than a connection carries: choose {most} or fewer"
         )
     return Plan(chosen, ws_url or exchange.wss_url, rest_url or exchange.rest_url, duration_s)
-
-
-async def mode_of(lake: Lake, plan: Plan, host: Host, clock: Clock) -> str:
-    """ "live" or "replay", as the time endpoint says; refused when the lake holds the other."""
-    try:
-        reading = await rest.clock_offset(host)
-    except NoAnswer as error:
-        logger.warning("{} does not tell the time ({}): taken as live", plan.rest_url, error.why)
-        reading = None
-    if reading and reading.speed:
-        clock.follow(reading.recv_us, reading.speed)
-    mode = "replay" if clock.replay else "live"
-    refuse_other(lake, mode, plan.wss_url)
-    return mode
 
 
 def refuse_other(lake: Lake, mode: str, address: str) -> None:

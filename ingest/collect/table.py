@@ -64,10 +64,20 @@ def row(
         f"{rate:,.0f}",
         f"{latency[0]:.0f}" if latency else "",
         f"{latency[1]:.0f}" if latency else "",
-        meter.price,
-        f"{spread:.8f}".rstrip("0").rstrip(".") if spread is not None else "",
+        short(meter.price),
+        short(f"{spread:.8f}") if spread is not None else "",
         str(reconnects),
     )
+
+
+def short(number: str) -> str:
+    """A decimal number without the zeros at its end, for the eye; other text as it is.
+
+    >>> short("184.97000000"), short("100.00"), short("100"), short("NaN")
+    ('184.97', '100', '100', 'NaN')
+    """
+    is_decimal = number.partition(".")[2].isdecimal()
+    return number.rstrip("0").rstrip(".") if is_decimal else number
 
 
 def _drawn(rows: list[tuple[str, ...]]) -> object:
