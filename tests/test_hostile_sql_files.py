@@ -91,6 +91,33 @@ def test_a_file_in_an_odd_place_is_named_and_not_passed_over(lake_folder, name, 
     assert said in message and "sql" in message
 
 
+@pytest.mark.parametrize(
+    ("layer", "near"), [("view", "views"), ("Check", "checks"), ("stage", "staging"), ("zzz", "")]
+)
+def test_a_file_in_a_folder_that_is_no_layer_is_not_passed_over(lake_folder, layer, near):
+    path = lake_folder / "sql" / layer / "my_last.sql"
+    path.parent.mkdir(parents=True)
+    path.write_text("-- One.\nselect 1 as a\n", encoding="utf-8")
+    said = f"did you mean sql/{near}? A" if near else "a"
+    assert refused(lake_folder).startswith(f"{path}: there is no layer sql/{layer}; {said} file")
+
+
+def test_a_folder_of_the_lakes_own_may_hold_what_is_stored_and_what_others_read(lake_folder):
+    texts = {
+        "mine/kept.sql": stored("mine/{exchange}/{symbol}/{day}"),
+        "steps/read_by_a_view.sql": "-- One.\nselect 1 as a\n",
+        "steps/read_by_a_macro.sql": "-- One.\nselect 1 as a\n",
+        "views/my_view.sql": "-- One.\nselect a from read_by_a_view\n",
+    }
+    for name, text in texts.items():
+        (lake_folder / "sql" / name).parent.mkdir(parents=True, exist_ok=True)
+        (lake_folder / "sql" / name).write_text(text, encoding="utf-8")
+    macro = "-- One.\ncreate or replace macro mine() as table select a from read_by_a_macro\n"
+    (lake_folder / "macros").mkdir(exist_ok=True)
+    (lake_folder / "macros" / "mine.sql").write_text(macro, encoding="utf-8")
+    assert {"kept", "read_by_a_view", "read_by_a_macro"} <= set(Models(load(lake_folder)).models)
+
+
 def test_hidden_folders_and_other_files_may_lie_there(lake_folder):
     for name in ("sql/views/.ipynb_checkpoints/v.sql", "sql/README.md", "sql/views/.v.sql.swp"):
         (lake_folder / name).parent.mkdir(parents=True, exist_ok=True)

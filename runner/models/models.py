@@ -4,6 +4,7 @@ A model is one file of sql/<layer>/, its name the relation's name. A file of the
 macros/ replaces the shipped file of the same path; a new one adds.
 """
 
+import difflib
 import functools
 import hashlib
 import re
@@ -16,7 +17,7 @@ from runner.config import SHIPPED, Lake
 from runner.models import remembered, templates
 from runner.models.fingerprint import normalised
 from runner.models.macros import Macros
-from runner.models.sql_files import Model, files, model
+from runner.models.sql_files import Model, files, model, read
 from runner.models.sql_text import tables_read
 
 TICKS = {"trades", "quotes"}
@@ -70,6 +71,7 @@ class Models:
         self.jinja = templates.environment(roots)
         self.known = remembered.recall(lake)
         self._refuse_clashes()
+        self._refuse_unused()
         self.macros.check()
 
     def _refuse_clashes(self) -> None:
@@ -87,6 +89,26 @@ class Models:
                     "give `-- file:` another path"
                 )
             places[place] = one.path
+
+    def _refuse_unused(self) -> None:
+        """No file of the lake's own may lie where nothing would come of it: in a folder that is no
+        layer, neither stored nor named by another file.
+        """
+        layers = {path.name for path in (SHIPPED / "sql").iterdir() if path.is_dir()}
+        for one in self.models.values():
+            if one.layer in layers or one.file or self._is_named(one):
+                continue
+            near = difflib.get_close_matches(one.layer.lower(), sorted(layers), 1)
+            hint = f"; did you mean sql/{near[0]}? A" if near else "; a"
+            raise click.ClickException(
+                f"{one.path}: there is no layer sql/{one.layer}{hint} file in a folder of "
+                "your own must be stored (`-- file:`) or read by another file"
+            )
+
+    def _is_named(self, model: Model) -> bool:
+        texts = [other.text for other in self.models.values() if other is not model]
+        texts += [read(path) for path in self.macros.values()]
+        return any(re.search(rf"\b{model.name}\b", text) for text in texts)
 
     def __getitem__(self, name: str) -> Model:
         return self.models[name]
