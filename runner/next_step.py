@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 RECORDED = ("[!_]*/[!_]*/*/part_*", "[!_]*/[!_]*/*.jsonl.zst")
 DAYS = "[!_]*/year=*/month=*/day=*/*.parquet"
 READ = re.compile(r"\b(?:from|join|pivot)\s+(\w+)")
+MISSING = re.compile(r"Table with name (\w+) does not exist")
 RECORD = "nothing is recorded in this lake yet: `lake collect` records, until Ctrl+C"
 BUILD = "what is recorded is not built yet: run `lake build`"
 QUIET = "no trade is recorded yet, so there are no bars: let `lake collect` go on"
@@ -51,6 +52,20 @@ def for_query(models: "Models", query: str) -> str | None:
     named = {name for name in words & set(models.models) if models[name].is_public}
     stored = {name for name in named if models[name].file}
     return to_rows(models, stored.union(*(stored_inputs(models, name) for name in named - stored)))
+
+
+def for_missing(lake: Lake, message: str) -> str | None:
+    """What to do where a query fails since lake.db lacks what an SQL file of the lake's own makes.
+
+    `message`: DuckDB's.
+    """
+    from runner.models.sql_files import model
+
+    missing = MISSING.search(message)
+    paths = (lake.folder / "sql").glob(f"*/{missing[1].lower()}.sql") if missing else ()
+    if not any(model(path).is_public for path in paths):
+        return None
+    return f"{missing[1]} is not made yet, though its SQL file is there: run `lake build`"
 
 
 def _to_stored(models: "Models", name: str) -> str | None:

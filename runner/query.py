@@ -48,6 +48,7 @@ def sql(query, form, config_file) -> None:
 
     from runner import catalog
     from runner.config import load
+    from runner.next_step import for_missing
 
     lake = load(config_file)
     con = catalog.connect(lake)
@@ -56,7 +57,7 @@ def sql(query, form, config_file) -> None:
         for piece in answer:
             click.echo(piece, nl=False)
     except duckdb.Error as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(for_missing(lake, str(error)) or str(error)) from error
     if answer.rows == 0:
         _hint(lake, query)
 

@@ -135,3 +135,18 @@ def test_quotes_alone_are_no_reason_to_build_again(tmp_path):
 def test_the_commands_of_this_file_can_be_typed():
     for name, arguments in NEEDED.items():
         assert parsed([name, *arguments]) is not None
+
+
+def test_a_view_whose_file_is_newer_than_the_build_names_the_build(lake_folder, monkeypatch):
+    assert run(lake_folder, monkeypatch, "build")[0] == 0
+    for name, text in (("views/my_view", "select 1 as a"), ("staging/my_step", "select 2 as a")):
+        path = lake_folder / "sql" / f"{name}.sql"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"-- One.\n{text}\n", encoding="utf-8")
+    code, told = run(lake_folder, monkeypatch, "sql", "from my_view")
+    said = "my_view is not made yet, though its SQL file is there: run `lake build`"
+    assert code == 1 and told == f"Error: {said}"
+    for name in ("my_step", "nosuch"):  # no build makes a relation of these
+        assert "lake build" not in run(lake_folder, monkeypatch, "sql", f"from {name}")[1]
+    assert run(lake_folder, monkeypatch, "build")[0] == 0
+    assert run(lake_folder, monkeypatch, "sql", "from my_view")[0] == 0

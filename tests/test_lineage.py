@@ -245,7 +245,10 @@ from trades
     lines = lakes.run(lake_folder, "lineage", "tops").output.splitlines()
     assert lines[-2:] == ["day       the day of the file", "top       raw price"]
     lines = lakes.run(lake_folder, "lineage", "tops.Top").output.splitlines()
-    assert lines[:2] == ["tops.top  sql/mine/tops.sql", "└─ trades.price  sql/staging/trades.sql"]
+    assert lines[:2] == [
+        "tops.top  sql/mine/tops.sql (this lake's own)",
+        "└─ trades.price  sql/staging/trades.sql",
+    ]
 
 
 def test_the_graph_is_mermaid_with_dotted_lines_from_what_decides(lake_folder):
@@ -275,3 +278,11 @@ def test_the_graph_is_mermaid_with_dotted_lines_from_what_decides(lake_folder):
 def test_a_name_that_is_not_there_is_wrong_usage_with_a_hint(lake_folder, asked, hint):
     result = lakes.run(lake_folder, "lineage", asked)
     assert result.exit_code == 2 and hint in result.output.replace("\n", " ")
+
+
+def test_a_macro_of_the_lakes_own_is_marked_in_the_tree(lake_folder):
+    (lake_folder / "macros").mkdir()
+    text = (lakes.ROOT / "macros" / "vwap.sql").read_text(encoding="utf-8")
+    (lake_folder / "macros" / "vwap.sql").write_text(text, encoding="utf-8")
+    drawn = " ".join(lakes.run(lake_folder, "lineage", "bars_1m.vwap").output.split())
+    assert "macros/vwap.sql (this lake's own)" in drawn and drawn.count("(this lake's own)") == 1

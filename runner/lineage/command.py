@@ -11,6 +11,7 @@ from runner.command import config_option
 
 if TYPE_CHECKING:  # it loads sqlglot, which no other command needs to wait for
     from runner.lineage.lineage import End, Step
+    from runner.models.models import Models
 
 UNBROKEN = "\N{NO-BREAK SPACE}"
 
@@ -52,7 +53,7 @@ def lineage(column: str, form: str, config_file: Path | None) -> None:
     if asked:
         _refuse_unknown(f"column of {name}", asked, columns)
     steps = [found.step(name, one) for one in ([asked] if asked else columns)]
-    drawn = _tree(steps[0]) if asked else _brief(steps)
+    drawn = _tree(models, steps[0]) if asked else _brief(steps)
     for line in _mermaid(steps) if form == "mermaid" else drawn:
         click.echo(line)
 
@@ -89,21 +90,23 @@ def _wrapped(head: str, text: str, indent: str) -> str:
     return wrapped(head + text, indent).replace(UNBROKEN, " ")
 
 
-def _tree(step: "Step") -> Iterator[str]:
+def _tree(models: "Models", step: "Step") -> Iterator[str]:
     """A column with what it is made of below it; what stands there twice is drawn once."""
-    yield from _branch(step, "", "", set())
+    yield from _branch(models, step, "", "", set())
     yield _wrapped("from: ", _from(step), "      ")
 
 
-def _branch(part: "Step | End", head: str, indent: str, drawn: set[str]) -> Iterator[str]:
+def _branch(
+    models: "Models", part: "Step | End", head: str, indent: str, drawn: set[str]
+) -> Iterator[str]:
     from runner.lineage.lineage import End, followed
 
     if isinstance(part, End):
         yield _wrapped(head, part.text, f"{indent}  ")
         return
     below = followed(part)
-    files = [f"sql/{part.model.layer}/{part.model.path.name}"]
-    files += [f"macros/{name}.sql" for name in part.macros]
+    paths = [part.model.path, *(models.macros[name] for name in part.macros)]
+    files = [_file(models, path) for path in paths]
     deciding = [one for one in part.deciding if one not in below and not _is_constant(one)]
     by = _together(_name(one) for one in deciding)
     told = [part.name, ", ".join(files), *([f"by{UNBROKEN}{by}"] if by else [])]
@@ -114,7 +117,14 @@ def _branch(part: "Step | End", head: str, indent: str, drawn: set[str]) -> Iter
     yield _wrapped(head, "  ".join(told), f"{indent}{'│' if below else ' '}    ")
     for number, one in enumerate(below, 1):
         corner, line = ("└─ ", "   ") if number == len(below) else ("├─ ", "│  ")
-        yield from _branch(one, indent + corner, indent + line, drawn)
+        yield from _branch(models, one, indent + corner, indent + line, drawn)
+
+
+def _file(models: "Models", path: Path) -> str:
+    """An SQL file by its place in the lake, marked where it is the lake's own."""
+    root = next(root for root in models.roots if path.is_relative_to(root))
+    own = f"{UNBROKEN}(this{UNBROKEN}lake's{UNBROKEN}own)" if models.is_own(path) else ""
+    return f"{path.relative_to(root).as_posix()}{own}"
 
 
 def _is_constant(part: "Step | End") -> bool:
