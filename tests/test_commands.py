@@ -205,18 +205,6 @@ def test_a_table_wider_than_the_terminal_leaves_out_what_tells_least_and_says_wh
     assert csv_text.startswith("exchange,symbol,day,window_start,open,")
 
 
-def test_the_newest_prices_come_in_the_order_of_their_symbols(two_days):
-    with lake.connect(two_days) as con:
-        assert [row[1] for row in con.execute("from latest_price").fetchall()] == [
-            "BTCUSDT",
-            "SOLUSDT",
-        ]
-        [(_, plan)] = con.execute("explain from latest_price").fetchall()
-    assert (
-        "Order By: exchange ASC, symbol" in plan
-    )  # by chance most answers are in order without it
-
-
 def test_sql_refuses_a_bad_query_with_the_engines_message(two_days):
     told = refusal(lakes.run(two_days, "sql", "from bars_1mm"))
     assert "bars_1m" in told

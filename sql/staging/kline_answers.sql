@@ -10,11 +10,10 @@ with answers as (
         text,
         coalesce(
             flaw,
-            if(
-                (request ->> '$.symbol', request ->> '$.interval') = ('{{ symbol }}', '{{ interval }}'),
-                null,
-                concat_ws(' ', 'asked for', request ->> '$.symbol', request ->> '$.interval', 'and filed here')
-            )
+            case
+                when (request ->> '$.symbol', request ->> '$.interval') = ('{{ symbol }}', '{{ interval }}') then null
+                else concat_ws(' ', 'asked for', request ->> '$.symbol', request ->> '$.interval', 'and filed here')
+            end
         ) as flaw
     from answer_lines
 ),
@@ -48,9 +47,7 @@ named as (
 ),
 
 typed as (
-    select
-        *,
-        {{ kline_format.typed() }}
+    select *, {{ kline_format.typed() }}
     from named
 ),
 

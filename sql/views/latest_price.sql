@@ -11,4 +11,3 @@ select
 from {{ newest('bars_1s') }}
 where close is not null
 group by all
-order by exchange, symbol
