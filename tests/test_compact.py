@@ -250,12 +250,12 @@ def test_a_copy_of_a_sealed_trade_changes_nothing(own, unsealed):
 
 
 EDITS = {
-    "sql/staging/trades.sql": ("    price,\n", "    price * 2 as price,\n"),
+    "sql/staging/trades.sql": ("    price,", "    price * 2 as price,"),
     "sql/staging/staged_trades.sql": (
-        "    price,\n",
-        "    (price * 2)::decimal(18, 8) as price,\n",
+        "    price,",
+        "    (price * 2)::decimal(18, 8) as price,",
     ),
-    "sql/staging/quotes.sql": ("    bid,\n", "    bid * 2 as bid,\n"),
+    "sql/staging/quotes.sql": ("    bid,", "    bid * 2 as bid,"),
 }
 
 
