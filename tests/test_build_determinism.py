@@ -8,6 +8,8 @@ import pytest
 from raw_lines import HOUR_US, MINUTE_US
 from tapes import write_lake
 
+LAKES = ["random_lake", pytest.param("two_days", marks=pytest.mark.soak)]
+
 
 @pytest.fixture(scope="module")
 def random_lake(tmp_path_factory) -> Path:
@@ -25,7 +27,7 @@ def only_raw(source: Path, target: Path) -> Path:
     return target
 
 
-@pytest.mark.parametrize("source", ["random_lake", "two_days"])
+@pytest.mark.parametrize("source", LAKES)
 def test_one_thread_gives_the_bytes_of_two_also_in_another_folder(source, request, tmp_path):
     source = request.getfixturevalue(source)
     other = only_raw(source, tmp_path / "Another folder, d'été")
@@ -33,7 +35,7 @@ def test_one_thread_gives_the_bytes_of_two_also_in_another_folder(source, reques
     assert lakes.published(other) == lakes.published(source) != {}
 
 
-@pytest.mark.parametrize("source", ["random_lake", "two_days"])
+@pytest.mark.parametrize("source", LAKES)
 def test_built_hour_by_hour_gives_the_bytes_of_built_at_once(source, request, tmp_path):
     source = request.getfixturevalue(source)
     other = lakes.make(tmp_path / "lake")

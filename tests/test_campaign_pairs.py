@@ -85,6 +85,7 @@ def meet(lake: KilledLake, pair: Callable, seed: int, told: Campaign) -> None:
 
 
 @POSIX
+@pytest.mark.soak
 def test_two_at_once_leave_the_lake_as_one_would(campaign, tmp_path):
     told, lake = campaign("two at once, some pairs", 2), KilledLake(tmp_path)
     for seed in told.seeds:

@@ -156,6 +156,7 @@ def report(run: Campaign, delays: Delays) -> None:
         run.saw(f"replacement, ms, {share:.0%}", delays.quantile_ms(share))
 
 
+@pytest.mark.soak
 def test_restless_readers_meet_no_error_and_no_wrong_answer(campaign, tmp_path, monkeypatch):
     tape = Tape(tmp_path / "lake")
     tape.build()

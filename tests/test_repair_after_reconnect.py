@@ -98,6 +98,7 @@ def test_a_signal_ends_collector_and_repair_within_seconds(tmp_path):
     assert not any(row.get("source") == "rest" for row in wire.rows(load(tmp_path / "lake")))
 
 
+@pytest.mark.soak
 def test_many_reconnects_are_one_repair_after_another_with_pauses(tmp_path, monkeypatch):
     # a program of the same name where the collector was started is not ours
     (tmp_path / "lake.py").write_text("print('nothing is missing, says another lake.py')")

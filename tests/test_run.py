@@ -82,7 +82,9 @@ def check_live(beat: dict, pid: int) -> None:
     assert beat["collector"]["status"] == "running"
     built = beat["transformer"]
     assert built["status"] in ("idle", "running") and built["last_error"] is None
-    assert micros(built["next_run"]) >= micros(built["last_run_start"])
+    # a run that is late, or at work, was due before it began
+    due_us, begun_us = micros(built["next_run"]), micros(built["last_run_start"])
+    assert built["status"] == "running" or due_us >= begun_us
     assert beat["macro_minute"]["status"] == beat["derivatives"]["status"] == "off"
     assert 0 <= time.time() - micros(beat["ts_utc"]) / 1e6 < 60
     assert beat["disk"]["free_bytes"] > 0
@@ -220,8 +222,11 @@ def earlier(folder: Path) -> None:
         lakes.put(folder, name, marked)
 
 
+LONGER = ("fetching", "connecting")
+
+
 @pytest.mark.parametrize(
-    "state", ["stalled", "fetching", pytest.param("connecting", marks=pytest.mark.soak)]
+    "state", ["stalled", *(pytest.param(one, marks=pytest.mark.soak) for one in LONGER)]
 )
 def test_it_is_down_within_10_s_while_it_waits_for_others(tmp_path, state, start):
     async def silent(socket, number):

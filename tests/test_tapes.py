@@ -33,6 +33,7 @@ STEPPED = [
     {"seed": 204, "symbols": 5, "span_us": 3 * HOUR_US},
     {"seed": 206, "symbols": 3, "gap_us": 50 * HOUR_US},
 ]
+RARELY = (1, 101, 206)
 STATES = ("traded", "quiet", "partial", "dark")
 TRADES = "trade_id, price, qty, side, epoch_us(ts_event), epoch_us(ts_recv), source"
 QUOTES = "update_id, bid, bid_qty, ask, ask_qty, epoch_us(ts_event), epoch_us(ts_recv)"
@@ -45,7 +46,13 @@ def seed_of(arguments: dict) -> str:
     return f"seed {arguments['seed']}"
 
 
-@pytest.fixture(params=LAKES, ids=seed_of, scope="module")
+def each(lakes: list[dict]) -> list:
+    """The lakes as parameters; some of them in long runs only."""
+    rare = [[pytest.mark.soak] if one["seed"] in RARELY else [] for one in lakes]
+    return [pytest.param(one, marks=marks) for one, marks in zip(lakes, rare, strict=True)]
+
+
+@pytest.fixture(params=each(LAKES), ids=seed_of, scope="module")
 def built(request, tmp_path_factory):
     """A lake that was built at once: its folder and what the oracle says of it."""
     folder = new_lake(tmp_path_factory.mktemp("lake"))
@@ -144,7 +151,7 @@ def test_a_second_build_does_nothing(built):
     assert build(load(folder)).is_empty
 
 
-@pytest.mark.parametrize("arguments", STEPPED, ids=seed_of)
+@pytest.mark.parametrize("arguments", each(STEPPED), ids=seed_of)
 def test_built_in_steps_elsewhere_every_published_file_is_the_same(arguments, tmp_path):
     folder, other = new_lake(tmp_path / "at once"), new_lake(tmp_path / "in steps")
     tapes.write_lake(folder / "data", **arguments)
