@@ -84,11 +84,6 @@ class Answer:
             yield rows
 
 
-def printed(con: duckdb.DuckDBPyConnection, query: str, form: str) -> Iterator[str]:
-    """The text of a query's rows, piece by piece."""
-    return iter(Answer(con, query, form))
-
-
 def _csv_line(values: tuple | list) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(values)

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 # What the shell begins with: UTC, and no nested loops for ASOF JOIN.
 START = "set TimeZone = 'UTC'; set asof_loop_join_threshold = 0"
 
-# DuckDB opens a Parquet file twice, so that a read may fail, though never be wrong, in the moment
-# in which a build replaces it: then it is done once more.
-READS = 3
-
 
 @click.command("sql")
 @click.argument("query", shell_complete=completion.query)
@@ -73,19 +69,17 @@ def _hint(lake: "Lake", query: str) -> None:
 
 def _begun(con: "DuckDBPyConnection", query: str, form: str) -> "Answer":
     """An answer whose first piece is there; asked again while it fails."""
-    import duckdb
-
     from runner.answer import Answer
+    from runner.asking import again
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for _ in range(READS - 1):
+
+    def begun() -> Answer:
         answer = Answer(con, query, form, width)
-        try:
-            answer.begin()
-            return answer
-        except (duckdb.IOException, duckdb.InvalidInputException):
-            continue
-    return Answer(con, query, form, width)
+        answer.begin()
+        return answer
+
+    return again(begun)
 
 
 @click.command("shell", short_help="Open the lake in the duckdb shell, read-only.")

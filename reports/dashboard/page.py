@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import streamlit as st
 
 from dashboard import charts
-from runner.answer import printed
+from runner.answer import Answer
 from runner.asking import Absent, Unreadable
 from runner.config import Lake, load
 from runner.dashboard.lake import Span, Viewer, microseconds
@@ -236,7 +236,7 @@ def as_csv(rows: pa.Table) -> bytes:
     with duckdb.connect() as con:
         con.execute("set TimeZone = 'UTC'")
         con.register("shown", rows)
-        return "".join(printed(con, "from shown", "csv")).encode()
+        return "".join(Answer(con, "from shown", "csv")).encode()
 
 
 def as_parquet(rows: pa.Table) -> bytes:
